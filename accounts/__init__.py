@@ -1,0 +1,1 @@
+"""People, tenants, roles and API tokens: who may do what, where."""

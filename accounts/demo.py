@@ -1,0 +1,54 @@
+"""The demo's people: one account per role, the same every time, with a token each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts.models import Tenant, User
+from accounts.roles import Role
+from accounts.scopes import SCOPES
+from accounts.services import grant_role, issue_token
+
+PASSWORD = "stagepass-demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One demo account: how it is called in var/demo.json, who it is, and the role it holds where."""
+
+    key: str
+    email: str
+    name: str
+    tenant: str
+    role: Role
+
+
+TENANTS = {"tenant-finance": "Finance", "tenant-retail": "Retail"}
+CAST = [
+    Person("devops", "pierre.durand@cab-i.com", "Pierre Durand", "tenant-finance", Role.DEVOPS),
+    Person("cpi", "jean.dupont@cab-i.com", "Jean Dupont", "tenant-finance", Role.CPI),
+    Person("cpi_admin", "claire.martin@cab-i.com", "Claire Martin", "tenant-finance", Role.CPI_ADMIN),
+    Person("viewer", "victor.noel@cab-i.com", "Victor Noël", "tenant-finance", Role.VIEWER),
+    Person("outsider", "olga.petrova@cab-i.com", "Olga Petrova", "tenant-retail", Role.DEVOPS),
+    Person("worker", "worker@cab-i.com", "Build worker", "tenant-finance", Role.WORKER),
+]
+STAFF_EMAIL = "admin@cab-i.com"
+
+
+def seed_people() -> dict[str, dict[str, str]]:
+    """Make what is missing; each person's log-in for var/demo.json, with a fresh token."""
+    for slug, name in TENANTS.items():
+        Tenant.objects.get_or_create(slug=slug, defaults={"name": name})
+    if not User.objects.filter(email=STAFF_EMAIL).exists():
+        User.objects.create_superuser(STAFF_EMAIL, PASSWORD, name="Admin")
+    return {person.key: _seed(person) for person in CAST}
+
+
+def _seed(person: Person) -> dict[str, str]:
+    user = User.objects.filter(email=person.email).first()
+    if user is None:
+        user = User.objects.create_user(person.email, PASSWORD, name=person.name)
+    grant_role(user=user, tenant=Tenant.objects.get(slug=person.tenant), role=person.role)
+    user.api_tokens.filter(name="demo").delete()
+    _, secret = issue_token(user=user, name="demo", scopes=list(SCOPES))
+    return {"email": person.email, "password": PASSWORD, "token": secret, "tenant": person.tenant, "name": person.name}

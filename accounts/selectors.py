@@ -1,0 +1,115 @@
+"""Reads about people: what they may do where, and which tenants they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import (
+    ApiToken,
+    Tenant,
+    TenantGroupObjectPermission,
+    TenantUserObjectPermission,
+    User,
+)
+from accounts.roles import Capability
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """A person's capabilities: those that hold in every tenant, and those per tenant."""
+
+    everywhere: frozenset[str]
+    by_tenant: dict[int, frozenset[str]]
+
+    def allow(self, capability: Capability, tenant_id: int) -> bool:
+        return capability in self.everywhere or capability in self.by_tenant.get(tenant_id, frozenset())
+
+
+def grants_of(user: User) -> Grants:
+    """All capabilities of `user`, read once per user object (that is, once per request)."""
+    cached: Grants | None = getattr(user, "_grants", None)
+    if cached is None:
+        cached = _read_grants(user)
+        user._grants = cached  # type: ignore[attr-defined]
+    return cached
+
+
+def _read_grants(user: User) -> Grants:
+    if not user.is_authenticated or not user.is_active:
+        return Grants(frozenset(), {})
+    if user.is_superuser:
+        return Grants(frozenset(Capability), {})
+    everywhere = frozenset(
+        permission.rpartition(".")[2] for permission in user.get_all_permissions() if permission.startswith("accounts.")
+    )
+    by_tenant: dict[int, set[str]] = {}
+    for tenant_id, codename in _group_grants(user).union(_user_grants(user)):
+        by_tenant.setdefault(tenant_id, set()).add(codename)
+    return Grants(everywhere, {tenant: frozenset(names) for tenant, names in by_tenant.items()})
+
+
+def _group_grants(user: User) -> QuerySet[TenantGroupObjectPermission, tuple[int, str]]:
+    return TenantGroupObjectPermission.objects.filter(group__user=user).values_list(
+        "content_object_id", "permission__codename"
+    )
+
+
+def _user_grants(user: User) -> QuerySet[TenantUserObjectPermission, tuple[int, str]]:
+    return TenantUserObjectPermission.objects.filter(user=user).values_list("content_object_id", "permission__codename")
+
+
+def has_capability(user: User, capability: Capability, tenant_id: int) -> bool:
+    """Whether `user` holds `capability` in the tenant."""
+    return grants_of(user).allow(capability, tenant_id)
+
+
+def tenants_where(user: User, capability: Capability) -> QuerySet[Tenant]:
+    """The tenants where `user` holds `capability`; meant as a subquery, so its cost does not grow with tenants."""
+    if not user.is_authenticated or not user.is_active:
+        return Tenant.objects.none()
+    if user.has_perm(f"accounts.{capability.value}"):
+        return Tenant.objects.all()
+    by_group = TenantGroupObjectPermission.objects.filter(
+        group__user=user, permission__codename=capability.value
+    ).values("content_object_id")
+    by_person = TenantUserObjectPermission.objects.filter(user=user, permission__codename=capability.value).values(
+        "content_object_id"
+    )
+    return Tenant.objects.filter(Q(pk__in=by_group) | Q(pk__in=by_person))
+
+
+def holders_of(capability: Capability, tenant: Tenant) -> QuerySet[User]:
+    """The active people who hold `capability` in `tenant` by a role or a grant (superusers only if granted)."""
+    everywhere = Q(
+        groups__permissions__codename=capability.value, groups__permissions__content_type__app_label="accounts"
+    )
+    by_group = Q(
+        groups__tenantgroupobjectpermission__content_object=tenant,
+        groups__tenantgroupobjectpermission__permission__codename=capability.value,
+    )
+    by_person = Q(
+        tenantuserobjectpermission__content_object=tenant,
+        tenantuserobjectpermission__permission__codename=capability.value,
+    )
+    return User.objects.filter(everywhere | by_group | by_person, is_active=True).distinct()
+
+
+def home_tenant(user: User, among: Iterable[Tenant] | QuerySet[Tenant]) -> Tenant | None:
+    """The tenant meant when none is named: the only one of `among`, else the person's first membership among them."""
+    candidates = list(among[:2]) if isinstance(among, QuerySet) else list(among)
+    if len(candidates) == 1:
+        return candidates[0]
+    if isinstance(among, QuerySet):
+        return among.filter(memberships__user=user).order_by("memberships__id").first()
+    ids = {tenant.pk for tenant in candidates}
+    return Tenant.objects.filter(pk__in=ids, memberships__user=user).order_by("memberships__id").first()
+
+
+def find_token(secret: str) -> ApiToken | None:
+    """The usable token with this secret, its user loaded; None for an unknown, expired or revoked one."""
+    if not secret.startswith(ApiToken.PREFIX) or len(secret) > 200:
+        return None
+    return ApiToken.objects.usable().select_related("user").filter(digest=ApiToken.digest_of(secret)).first()

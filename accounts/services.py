@@ -1,0 +1,93 @@
+"""Verbs on people: grant and withdraw roles, issue and revoke API tokens."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Sequence
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from guardian.shortcuts import assign_perm
+
+from accounts.models import ApiToken, Membership, Tenant, User
+from accounts.roles import EVERYWHERE, ROLES, Role
+from accounts.scopes import SCOPES
+from core.clock import now
+from core.errors import InvalidInput
+
+
+def group_for(role: Role, tenant: Tenant) -> Group:
+    """The group that carries `role` in `tenant` (or everywhere), with exactly the capabilities of the role table."""
+    if role in EVERYWHERE:
+        group, _ = Group.objects.get_or_create(name=f"{role.value}: every tenant")
+        codenames = [capability.value for capability in ROLES[role]]
+        group.permissions.set(Permission.objects.filter(content_type__app_label="accounts", codename__in=codenames))
+        return group
+    group, created = Group.objects.get_or_create(name=f"{role.value}: {tenant.slug}")
+    if created:
+        sync_group(group, role, tenant)
+    return group
+
+
+def sync_group(group: Group, role: Role, tenant: Tenant) -> None:
+    """Make the group's rights in the tenant equal the role table."""
+    wanted = {capability.value for capability in ROLES[role]}
+    group.tenantgroupobjectpermission_set.filter(content_object=tenant).exclude(
+        permission__codename__in=wanted
+    ).delete()
+    for codename in sorted(wanted):
+        assign_perm(f"accounts.{codename}", group, tenant)
+
+
+@transaction.atomic
+def grant_role(*, user: User, tenant: Tenant, role: Role) -> Membership:
+    """Give `user` the role in `tenant`; giving it twice changes nothing."""
+    membership, _ = Membership.objects.get_or_create(user=user, tenant=tenant, role=role.value)
+    user.groups.add(group_for(role, tenant))
+    return membership
+
+
+@transaction.atomic
+def withdraw_role(*, user: User, tenant: Tenant, role: Role) -> None:
+    """Take the role away; rights end with the running transaction, open pages included."""
+    Membership.objects.filter(user=user, tenant=tenant, role=role.value).delete()
+    if role in EVERYWHERE and Membership.objects.filter(user=user, role=role.value).exists():
+        return
+    user.groups.remove(group_for(role, tenant))
+
+
+def issue_token(
+    *, user: User, name: str, scopes: Sequence[str], expires_at: dt.datetime | None = None
+) -> tuple[ApiToken, str]:
+    """A new token and its secret, which is shown this once and kept nowhere.
+
+    InvalidInput for an empty name, no or unknown scopes, or an expiry in the past.
+    """
+    errors: dict[str, list[str]] = {}
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if not name.strip():
+        errors["name"] = ["Give the token a name that says what uses it."]
+    if not scopes:
+        errors["scopes"] = ["Choose at least one scope."]
+    if unknown:
+        errors["scopes"] = [f"Unknown: {', '.join(unknown)}. Known: {', '.join(SCOPES)}."]
+    if expires_at and expires_at <= now():
+        errors["expires_at"] = ["Choose a time in the future, or leave it empty."]
+    if errors:
+        raise InvalidInput(errors)
+    secret = ApiToken.PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken.objects.create(
+        user=user,
+        name=name.strip()[:100],
+        digest=ApiToken.digest_of(secret),
+        hint=secret[:8],
+        scopes=sorted(set(scopes)),
+        expires_at=expires_at,
+    )
+    return token, secret
+
+
+def revoke_token(*, token: ApiToken) -> None:
+    """Close the token at once; revoking twice changes nothing."""
+    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now())

@@ -1,0 +1,1 @@
+"""The whole put together: settings, URLs, servers, Celery, and the local stack."""

@@ -1,0 +1,15 @@
+"""The Celery application; every process that may ring for work imports this module."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.demo")
+
+app = Celery("stagepass")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+# For all threads: Django's run in a pool that did not import this module.
+app.set_default()

@@ -1,0 +1,76 @@
+"""Every environment variable the product reads, in one table; docs/configuration.md is generated from it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import environ
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable: its default as text (None: required in production) and what it is for."""
+
+    name: str
+    default: str | None
+    help: str
+    secret: bool = False
+
+
+VARIABLES = [
+    Variable("SECRET_KEY", None, "Signs sessions and links; at least 50 random characters.", secret=True),
+    Variable("SECRET_KEY_FALLBACKS", "", "Earlier keys that are still accepted, separated by commas.", secret=True),
+    Variable("ALLOWED_HOSTS", "", "Host names the site answers to, separated by commas."),
+    Variable("STAGEPASS_URL", "http://localhost:8080", "The address people and links use."),
+    Variable("STAGEPASS_STATE", "var", "Folder for the audit repository, local environments and logs."),
+    Variable("DATABASE_URL", None, "PostgreSQL, such as postgres://user:password@host:5432/stagepass."),
+    Variable("BROKER_URL", None, "Redis or Valkey for Celery, such as redis://host:6379/0."),
+    Variable("CACHE_URL", None, "Redis or Valkey for the cache, such as redis://host:6379/1."),
+    Variable("EMAIL_URL", "consolemail://", "Outgoing mail, such as smtp+tls://user:password@host:587."),
+    Variable("EMAIL_FROM", "Stagepass <stagepass@localhost>", "Sender of all mail."),
+    Variable("GIT_REMOTE", "", "Where the audit repository is pushed to; empty: nowhere."),
+    Variable("GIT_AUTHOR_DOMAIN", "users.noreply.stagepass.invalid", "Domain of the no-reply addresses in commits."),
+    Variable("GIT_SIGNING_KEY", "", "Path of an SSH private key that signs audit commits; empty: unsigned."),
+    Variable("AWX_URL", "", "Base address of AWX, such as https://awx.example.com; empty: no AWX."),
+    Variable("AWX_API_PATH", "/api/v2/", "Path of AWX's API; /api/controller/v2/ behind the platform gateway."),
+    Variable("AWX_TOKEN", "", "Token of AWX with the right to launch the templates.", secret=True),
+    Variable("AWX_CA_FILE", "", "Certificate authority for AWX's address; empty: the system's."),
+    Variable("AWX_WEBHOOK_SECRETS", "", "Values accepted in X-Stagepass-Secret of AWX callbacks, by commas.", True),
+    Variable("OPS_EMAILS", "", "Who else hears of failed deployments, separated by commas."),
+    Variable("PROMOTION_LIFETIME_DAYS", "30", "Days after which an undecided request expires."),
+    Variable("SSO_GITHUB_CLIENT_ID", "", "Switches on logging in by GitHub."),
+    Variable("SSO_GITHUB_SECRET", "", "Its secret.", secret=True),
+    Variable("SSO_ATLASSIAN_CLIENT_ID", "", "Switches on logging in by Atlassian."),
+    Variable("SSO_ATLASSIAN_SECRET", "", "Its secret.", secret=True),
+    Variable("SSO_OIDC_SERVER", "", "Switches on logging in by OpenID Connect: the issuer's address."),
+    Variable("SSO_OIDC_NAME", "Single sign-on", "Its label on the log-in page."),
+    Variable("SSO_OIDC_CLIENT_ID", "", "Its client id."),
+    Variable("SSO_OIDC_SECRET", "", "Its secret.", secret=True),
+    Variable("MFA", "on", "Whether people may add a second factor: on or off."),
+    Variable("LOG_FORMAT", "json", "Log lines as json or console."),
+    Variable("LOG_LEVEL", "INFO", "Least level that is logged."),
+    Variable("FAILPOINT", "", "For tests: kill the process at a named place."),
+    Variable("FAILPOINT_MARK", "", "For tests: a file that makes the failpoint strike once."),
+]
+
+_BY_NAME = {variable.name: variable for variable in VARIABLES}
+reader = environ.Env()
+
+
+def text(name: str) -> str:
+    """The variable's value or default; ImproperlyConfigured when a required one is missing."""
+    variable = _BY_NAME[name]
+    if variable.default is None:
+        return str(reader.str(name))
+    return os.environ.get(name) or variable.default
+
+
+def items(name: str) -> list[str]:
+    """A comma-separated variable as a list without blanks."""
+    return [part.strip() for part in text(name).split(",") if part.strip()]
+
+
+def switch(name: str) -> bool:
+    """Whether the variable says on, yes, true or 1."""
+    return text(name).lower() in {"1", "on", "yes", "true"}

@@ -1,0 +1,339 @@
+"""Settings that hold everywhere; what differs from place to place comes from the environment (config/env.py)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import structlog
+from csp.constants import NONCE, NONE, SELF
+
+from config import env
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+STATE_DIR = Path(env.text("STAGEPASS_STATE")).absolute()
+SITE_URL = env.text("STAGEPASS_URL").rstrip("/")
+
+SECRET_KEY = env.text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
+DEBUG = False
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
+
+INSTALLED_APPS = [
+    "core.apps.CoreConfig",
+    "accounts.apps.AccountsConfig",
+    "events.apps.EventsConfig",
+    "promotions.apps.PromotionsConfig",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "guardian",
+    "pgtrigger",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.atlassian",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
+    "django_htmx",
+    "template_partials",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "core.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+            ],
+        },
+    }
+]
+
+DATABASES: dict[str, Any] = {
+    "default": {
+        **env.reader.db_url_config(env.text("DATABASE_URL")),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    {
+        "connect_timeout": 5,
+        "options": "-c statement_timeout=30000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000",
+    }
+)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {"default": env.reader.cache_url_config(env.text("CACHE_URL"))}
+
+# People
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+ANONYMOUS_USER_NAME = None
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_ADAPTER = "accounts.adapter.InvitedOnlyAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_GET = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"] if env.switch("MFA") else []
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
+if env.text("SSO_GITHUB_CLIENT_ID"):
+    SOCIALACCOUNT_PROVIDERS["github"] = {
+        "APPS": [{"client_id": env.text("SSO_GITHUB_CLIENT_ID"), "secret": env.text("SSO_GITHUB_SECRET")}],
+        "SCOPE": ["user:email"],
+    }
+if env.text("SSO_ATLASSIAN_CLIENT_ID"):
+    SOCIALACCOUNT_PROVIDERS["atlassian"] = {
+        "APPS": [{"client_id": env.text("SSO_ATLASSIAN_CLIENT_ID"), "secret": env.text("SSO_ATLASSIAN_SECRET")}],
+    }
+if env.text("SSO_OIDC_SERVER"):
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": env.text("SSO_OIDC_NAME"),
+                "client_id": env.text("SSO_OIDC_CLIENT_ID"),
+                "secret": env.text("SSO_OIDC_SECRET"),
+                "settings": {"server_url": env.text("SSO_OIDC_SERVER")},
+            }
+        ],
+    }
+
+# Words, times, files
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# Mail
+vars().update(env.reader.email_url_config(env.text("EMAIL_URL")))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM")
+EMAIL_TIMEOUT = 15
+OPS_EMAILS = env.items("OPS_EMAILS")
+
+# The browser's side
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = False
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/admin/"],
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [NONCE, SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# REST
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.ApiTokenAuthentication",
+        "accounts.authentication.BrowserSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "core.problems.handle_exception",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Stagepass",
+    "DESCRIPTION": "Carry a change from a ticket to production, safely, visibly and fast.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# Work in the background: the database is the truth, the broker a doorbell.
+CELERY_BROKER_URL = env.text("BROKER_URL")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_TASK_SOFT_TIME_LIMIT = 540
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # Longer than the longest task, or a task would run twice at the same time.
+    "visibility_timeout": 900,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "socket_keepalive": True,
+    "socket_connect_timeout": 2,
+    "socket_timeout": 30,
+    "health_check_interval": 25,
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_DB_REUSE_MAX = 200
+CELERY_BEAT_SCHEDULE = {
+    "sweep facts": {"task": "events.sweep", "schedule": 15.0},
+    "sweep deployments": {"task": "promotions.sweep_deployments", "schedule": 5.0},
+    "sweep due dates": {"task": "promotions.sweep_due_dates", "schedule": 5.0},
+    "beat is alive": {"task": "core.heartbeat", "schedule": 10.0},
+}
+
+# What /readyz asks.
+READINESS_CHECKS = {
+    "database": "core.health.check_database",
+    "broker": "core.health.check_broker",
+    "beat": "core.health.check_beat",
+    "outbox": "events.health.check_outbox",
+}
+
+# Who hears of facts; see events/outbox.py for what an entry may say.
+SUBSCRIBERS: dict[str, dict[str, Any]] = {
+    "audit": {
+        "facts": ("promotion.*", "deployment.*"),
+        "handler": "promotions.audit.handler.record_fact",
+        "after": "promotions.subscribers.wake_deployment",
+        "ordered": True,
+        "attempts": None,
+        "longest_wait": 30,
+    },
+}
+
+# Promotions
+PROMOTION_LIFETIME = dt.timedelta(days=float(env.text("PROMOTION_LIFETIME_DAYS")))
+AUDIT_REPOSITORY = STATE_DIR / "audit.git"
+AUDIT_REMOTE = env.text("GIT_REMOTE")
+AUDIT_AUTHOR_DOMAIN = env.text("GIT_AUTHOR_DOMAIN")
+AUDIT_SIGNING_KEY = env.text("GIT_SIGNING_KEY")
+DEPLOYERS: dict[str, dict[str, Any]] = {
+    "none": {"BACKEND": "promotions.deployers.null.NullDeployer"},
+    "local": {
+        "BACKEND": "promotions.deployers.local.LocalDeployer",
+        "OPTIONS": {"directory": STATE_DIR / "deployments"},
+    },
+    "awx": {
+        "BACKEND": "promotions.deployers.awx.AwxDeployer",
+        "OPTIONS": {
+            "url": env.text("AWX_URL"),
+            "api_path": env.text("AWX_API_PATH"),
+            "token": env.text("AWX_TOKEN"),
+            "ca_file": env.text("AWX_CA_FILE"),
+        },
+    },
+    "ansible": {
+        "BACKEND": "promotions.deployers.ansible.AnsibleDeployer",
+        "OPTIONS": {"directory": STATE_DIR / "deployments"},
+    },
+}
+AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
+
+# Logs
+LOG_CHAIN: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+]
+structlog.configure(
+    processors=[*LOG_CHAIN, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    wrapper_class=structlog.stdlib.BoundLogger,
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "lines": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": LOG_CHAIN,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer()
+                if env.text("LOG_FORMAT") == "json"
+                else structlog.dev.ConsoleRenderer(colors=False),
+            ],
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL")},
+    "loggers": {"django.server": {"level": "WARNING"}, "httpx2": {"level": "WARNING"}},
+}

@@ -1,0 +1,7 @@
+"""The core app: no models, only shared machinery."""
+
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    name = "core"

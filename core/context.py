@@ -1,0 +1,22 @@
+"""What runs now: through which face, under which request id; facts and log lines carry both."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+surface: ContextVar[str] = ContextVar("surface", default="system")
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+@contextlib.contextmanager
+def acting_through(face: str, request: str = "") -> Iterator[None]:
+    """Within the block, facts say they came through `face` (rest, page, admin, mcp, grpc, cli, webhook, system)."""
+    face_token = surface.set(face)
+    request_token = request_id.set(request or request_id.get())
+    try:
+        yield
+    finally:
+        surface.reset(face_token)
+        request_id.reset(request_token)

@@ -1,0 +1,48 @@
+"""Middleware: each request has an id and a face, in its log lines, its facts and its answer."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from core import metrics
+from core.context import acting_through
+
+log = structlog.get_logger(__name__)
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,100}")
+_FACES = {"/v1/": "rest", "/api/": "rest", "/admin/": "admin", "/webhooks/": "webhook"}
+_QUIET = ("/livez", "/readyz", "/metrics", "/static/")
+
+
+class RequestContextMiddleware:
+    """Takes over a caller's X-Request-ID if it is a plain token, else makes one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+        face = next((face for prefix, face in _FACES.items() if request.path.startswith(prefix)), "page")
+        started = time.perf_counter()
+        with acting_through(face, request_id), structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = self.get_response(request)
+            self.note(request, response, time.perf_counter() - started)
+        response.headers["X-Request-ID"] = request_id
+        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        return response
+
+    def note(self, request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+        route = request.resolver_match.route if request.resolver_match else "unknown"
+        metrics.REQUEST_SECONDS.labels(request.method, route, response.status_code).observe(seconds)
+        if not request.path.startswith(_QUIET):
+            log.info(
+                "request", method=request.method, path=request.path, status=response.status_code,
+                milliseconds=round(seconds * 1000, 1),
+            )  # fmt: skip

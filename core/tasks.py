@@ -1,0 +1,5 @@
+"""Celery finds core's tasks here."""
+
+from core.health import heartbeat
+
+__all__ = ["heartbeat"]

@@ -1,0 +1,31 @@
+"""Reads of the fact log: history of things, and whether the chain still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from events.models import DomainEvent
+from events.services import GENESIS_HASH
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBreak:
+    """The first place where the log no longer fits together, and what is wrong there."""
+
+    sequence: int
+    reason: str
+
+
+def find_chain_break(facts: Iterator[DomainEvent] | None = None) -> ChainBreak | None:
+    """The first fact whose number, link or content does not fit; None when the whole log holds."""
+    previous_hash, expected = GENESIS_HASH, 1
+    for fact in facts if facts is not None else DomainEvent.objects.order_by("sequence").iterator(chunk_size=2000):
+        if fact.sequence != expected:
+            return ChainBreak(expected, f"fact {expected} is missing")
+        if fact.previous_hash != previous_hash:
+            return ChainBreak(fact.sequence, f"fact {fact.sequence} does not follow fact {fact.sequence - 1}")
+        if fact.compute_hash() != fact.hash:
+            return ChainBreak(fact.sequence, f"the content of fact {fact.sequence} was changed after it was written")
+        previous_hash, expected = fact.hash, expected + 1
+    return None

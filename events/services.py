@@ -1,0 +1,60 @@
+"""Publishing facts: one row in the append-only log, in the caller's transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection, transaction
+
+from accounts.models import Tenant, User
+from core import context
+from core.clock import now
+from events.models import DomainEvent
+from events.types import Audience, Subject
+
+# Any constant will do, as long as every writer of the log takes the same one.
+_LOG_LOCK = 0x57A6EFAC
+NOTIFY_CHANNEL = "facts"
+GENESIS_HASH = "0" * 64
+
+
+def publish(
+    *,
+    type: str,
+    subject: Subject,
+    tenant: Tenant | None,
+    by: User | None,
+    data: dict[str, Any],
+    audience: Audience,
+) -> DomainEvent:
+    """Append one fact; `by=None` is the system itself.
+
+    Call it last in the caller's transaction: from here to the commit no other fact can be written, which is what makes
+    the sequence gap-free for readers with a cursor. TransactionManagementError outside a transaction.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("A fact is published in the transaction of what it tells of.")
+    with connection.cursor() as cursor:
+        # The lock must be had before the head is read, hence two statements: each sees what is committed when it starts.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s), pg_notify(%s, '')", [_LOG_LOCK, NOTIFY_CHANNEL])
+    head = DomainEvent.objects.order_by("-sequence").values_list("sequence", "hash").first() or (0, GENESIS_HASH)
+    fact = DomainEvent(
+        sequence=head[0] + 1,
+        type=type,
+        occurred_at=now(),
+        tenant=tenant,
+        subject_type=subject.type,
+        subject_id=subject.id,
+        subject_label=subject.label[:300],
+        actor_id=by.public_id if by else None,
+        actor_label=by.email if by else "system",
+        surface=context.surface.get(),
+        request_id=context.request_id.get()[:100],
+        data=data,
+        audience_capability=audience.capability.value if audience.capability else "",
+        audience_users=list(audience.users),
+        previous_hash=head[1],
+    )
+    fact.hash = fact.compute_hash()
+    fact.save(force_insert=True)
+    return fact

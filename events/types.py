@@ -1,0 +1,42 @@
+"""Values that travel with facts: subjects, audiences, and how a delivery may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from accounts.models import User
+from accounts.roles import Capability
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The thing a fact is about: its kind, its public id, and its name for people."""
+
+    type: str
+    id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who may know of a fact: holders of a capability in its tenant, and these people besides."""
+
+    capability: Capability | None = None
+    users: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, capability: Capability, people: Iterable[User | None] = ()) -> Audience:
+        return cls(capability, tuple(sorted({person.pk for person in people if person is not None})))
+
+
+class DeliveryFailed(Exception):
+    """The channel could not take it now; it is tried again later, after `retry_after` seconds if that is given."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeliveryRefused(DeliveryFailed):
+    """The channel will never take this one; a person has to look."""

@@ -1,0 +1,18 @@
+#!/usr/bin/env python
+"""Django's command line for Stagepass."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.demo")
+    from django.core.management import execute_from_command_line
+
+    from config import celery  # noqa: F401 (doorbells ring through it)
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""The promotions app."""
+
+from django.apps import AppConfig
+
+
+class PromotionsConfig(AppConfig):
+    name = "promotions"

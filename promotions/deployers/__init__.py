@@ -1,0 +1,1 @@
+"""Deployers: plug-ins that bring a version to an environment."""

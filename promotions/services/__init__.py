@@ -1,0 +1,38 @@
+"""The verbs on promotion requests and their deployments."""
+
+from promotions.services.decisions import approve_request, reject_request
+from promotions.services.deployments import (
+    begin_deployment,
+    cancel_deployment,
+    deployment_failed,
+    deployment_started,
+    deployment_succeeded,
+    release_scheduled_request,
+    retry_deployment,
+)
+from promotions.services.requests import (
+    comment_on_request,
+    create_request,
+    edit_request,
+    expire_request,
+    roll_back_request,
+    withdraw_request,
+)
+
+__all__ = [
+    "approve_request",
+    "begin_deployment",
+    "cancel_deployment",
+    "comment_on_request",
+    "create_request",
+    "deployment_failed",
+    "deployment_started",
+    "deployment_succeeded",
+    "edit_request",
+    "expire_request",
+    "reject_request",
+    "release_scheduled_request",
+    "retry_deployment",
+    "roll_back_request",
+    "withdraw_request",
+]

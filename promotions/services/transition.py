@@ -1,0 +1,122 @@
+"""One step of a promotion request: compare-and-set, then the fact with the document as it is afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, connection
+
+from accounts.models import Tenant, User
+from accounts.roles import Capability
+from core.clock import now
+from core.errors import Conflict, NotFound, WrongState
+from events.models import DomainEvent
+from events.services import publish
+from events.types import Audience, Subject
+from promotions.models import PromotionRequest
+from promotions.states import PROMOTION, State
+from promotions.types import PromotionContent
+from promotions.wire import ACTIONS, history_entry, render_history, render_promotion
+
+SUBJECT_TYPE = "promotion"
+
+
+def load(promotion: PromotionRequest) -> PromotionRequest:
+    """The request as it is now, with everything its document needs."""
+    return PromotionRequest.objects.select_related("tenant", "author", "approved_by", "rejected_by", "reverses").get(
+        pk=promotion.pk
+    )
+
+
+def move(
+    promotion: PromotionRequest, verb: str, *, by: User | None, data: dict[str, Any] | None = None, **updates: Any
+) -> PromotionRequest:
+    """Take `verb` from the state the caller saw, writing `updates` with it; WrongState when another step came first.
+
+    Compare-and-set makes one winner of any race; the loser's error tells who won.
+    """
+    _require_transaction()
+    edge = PROMOTION.find(promotion.state, verb)
+    if edge is None:
+        raise wrong_state(load(promotion), verb)
+    changed = PromotionRequest.objects.filter(pk=promotion.pk, state=edge.source).update(
+        state=edge.target, updated_at=now(), **updates
+    )
+    if not changed:
+        raise wrong_state(load(promotion), verb)
+    moved = load(promotion)
+    publish_about(moved, edge.fact, by=by, data=data or {})
+    return moved
+
+
+def publish_about(promotion: PromotionRequest, fact_type: str, *, by: User | None, data: dict[str, Any]) -> DomainEvent:
+    """The fact of a step, carrying the whole document for the audit trail."""
+    earlier = DomainEvent.objects.about(SUBJECT_TYPE, promotion.number).filter(type__in=list(ACTIONS))
+    entry = history_entry(fact_type, now(), by.email if by else "system", data)
+    document = render_promotion(promotion, [*render_history(earlier.order_by("sequence")), entry])
+    return publish(
+        type=fact_type,
+        subject=Subject(SUBJECT_TYPE, promotion.number, f"{promotion.number} {promotion.title}"),
+        tenant=promotion.tenant,
+        by=by,
+        data={**data, "document": document},
+        audience=Audience.of(Capability.VIEW_PROMOTIONS, [promotion.author]),
+    )
+
+
+def _require_transaction() -> None:
+    assert connection.in_atomic_block, "a step and its fact belong in one transaction"
+
+
+def wrong_state(promotion: PromotionRequest, verb: str) -> WrongState:
+    """The refusal for a step that is not possible now, with who did what before."""
+    who, when = _last_decision(promotion)
+    state = State(promotion.state).label.lower()
+    told = f" {who} did that at {when:%Y-%m-%d %H:%M:%S} UTC." if who and when else ""
+    code = "not_pending" if verb in {"approve", "approve_for_later", "reject", "edit", "withdraw"} else "wrong_state"
+    opening = "Request not pending" if code == "not_pending" else f"Cannot {verb.replace('_', ' ')}"
+    return WrongState(
+        f"{opening}: {promotion.number} is {state}.{told}",
+        code=code,
+        details={"state": promotion.state, "by": who},
+    )
+
+
+def _last_decision(promotion: PromotionRequest) -> tuple[str, Any]:
+    if promotion.state == State.REJECTED and promotion.rejected_by:
+        return promotion.rejected_by.email, promotion.rejected_at
+    if promotion.approved_by:
+        return promotion.approved_by.email, promotion.approved_at
+    return "", None
+
+
+def one_active(tenant: Tenant, content: PromotionContent, error: IntegrityError) -> Exception:
+    """The refusal to start a second active request of a target; any other database error passes through."""
+    if "promotion_one_active_per_target" not in str(error):
+        return error
+    rival = (
+        PromotionRequest.objects.active()
+        .filter(tenant=tenant, target_type=content.target_type, target_name=content.target_name)
+        .first()
+    )
+    number = rival.number if rival else "another request"
+    state = f", which is {rival.state}" if rival else ""
+    return Conflict(
+        f"{content.target_name} already has {number}{state}. Finish or withdraw that one first.",
+        code="active_request_exists",
+        field="target.name",
+        details={"active": number},
+    )
+
+
+def visible_request(user: User, number: str) -> PromotionRequest:
+    """The request with this number if `user` may see it; NotFound says the same for none and for hidden ones."""
+    found = (
+        PromotionRequest.objects.visible_to(user)
+        .select_related("tenant", "author", "approved_by", "rejected_by", "reverses")
+        .filter(number=number)
+        .first()
+    )
+    if found is None:
+        raise NotFound(f"There is no request {number[:40]} that you may see.")
+    return found

@@ -1,0 +1,61 @@
+"""The life of a promotion request and of a deployment: every permitted step and the fact it leaves."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from core.transitions import Edge, TransitionTable
+
+
+class State(models.TextChoices):
+    """States of a promotion request; the first six are the documented ones."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    DEPLOYING = "deploying"
+    DEPLOYED = "deployed"
+    FAILED = "failed"
+    SCHEDULED = "scheduled"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    ROLLED_BACK = "rolled_back"
+
+
+# At most one request of a target may be in one of these at a time.
+ACTIVE = (State.PENDING, State.SCHEDULED, State.APPROVED, State.DEPLOYING)
+
+PROMOTION = TransitionTable(
+    "promotion request",
+    [
+        Edge(State.PENDING, "edit", State.PENDING, "promotion.edited"),
+        Edge(State.PENDING, "approve", State.APPROVED, "promotion.approved"),
+        Edge(State.PENDING, "approve_for_later", State.SCHEDULED, "promotion.approved"),
+        Edge(State.PENDING, "reject", State.REJECTED, "promotion.rejected"),
+        Edge(State.PENDING, "withdraw", State.WITHDRAWN, "promotion.withdrawn"),
+        Edge(State.PENDING, "expire", State.EXPIRED, "promotion.expired"),
+        Edge(State.SCHEDULED, "reject", State.REJECTED, "promotion.rejected"),
+        Edge(State.SCHEDULED, "withdraw", State.WITHDRAWN, "promotion.withdrawn"),
+        Edge(State.SCHEDULED, "release", State.APPROVED, "promotion.due"),
+        Edge(State.APPROVED, "start", State.DEPLOYING, "deployment.started"),
+        Edge(State.APPROVED, "fail", State.FAILED, "deployment.failed"),
+        Edge(State.DEPLOYING, "succeed", State.DEPLOYED, "deployment.succeeded"),
+        Edge(State.DEPLOYING, "fail", State.FAILED, "deployment.failed"),
+        Edge(State.FAILED, "retry", State.APPROVED, "deployment.retried"),
+        Edge(State.DEPLOYED, "supersede_by_rollback", State.ROLLED_BACK, "promotion.rolled_back"),
+    ],
+)
+
+
+class DeploymentState(models.TextChoices):
+    """States of one deployment attempt."""
+
+    QUEUED = "queued"
+    LAUNCHING = "launching"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+DEPLOYMENT_ACTIVE = (DeploymentState.QUEUED, DeploymentState.LAUNCHING, DeploymentState.RUNNING)

@@ -1,0 +1,150 @@
+"""Facts reach their channels at least once, in order where that was promised, and end in a dead letter when refused."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import ProgrammingError, connection, transaction
+from django.test import override_settings
+
+from accounts.roles import Capability
+from events import outbox
+from events.models import Delivery, DomainEvent
+from events.selectors import find_chain_break
+from events.services import publish
+from events.types import Audience, DeliveryFailed, DeliveryRefused, Subject
+
+heard: list[tuple[int, str]] = []
+trouble: dict[int, Exception] = {}
+
+
+def listen(delivery: Delivery) -> dict[str, int]:
+    if error := trouble.get(delivery.fact_id):
+        raise error
+    heard.append((delivery.fact_id, delivery.recipient))
+    return {"ears": 2}
+
+
+def two_people(fact: DomainEvent) -> list[str]:
+    return ["anna", "bert"]
+
+
+@pytest.fixture(autouse=True)
+def _subscribers():
+    heard.clear()
+    trouble.clear()
+    here = "tests.events.test_outbox"
+    table = {
+        "plain": {
+            "facts": ("thing.*",),
+            "handler": f"{here}.listen",
+            "recipients": f"{here}.two_people",
+            "attempts": 2,
+        },
+        "ordered": {"facts": ("row.*",), "handler": f"{here}.listen", "ordered": True, "attempts": None},
+    }
+    with override_settings(SUBSCRIBERS=table):
+        outbox.channels.cache_clear()
+        yield
+    outbox.channels.cache_clear()
+
+
+def happen(kind: str) -> DomainEvent:
+    with transaction.atomic():
+        return publish(
+            type=kind, subject=Subject("thing", "1", "Thing"), tenant=None, by=None, data={},
+            audience=Audience(Capability.VIEW_EVENTS),
+        )  # fmt: skip
+
+
+def make_due() -> None:
+    Delivery.objects.update(next_at="2000-01-01T00:00:00Z")
+
+
+def test_a_fact_reaches_each_recipient_once(db):
+    fact = happen("thing.made")
+    assert outbox.route_facts() == {"plain"}
+    assert outbox.route_facts() == set()
+    assert outbox.deliver_channel("plain") == 2
+    assert outbox.deliver_channel("plain") == 0
+    assert sorted(heard) == [(fact.sequence, "anna"), (fact.sequence, "bert")]
+    assert {(d.state, d.receipt["ears"]) for d in Delivery.objects.all()} == {("done", 2)}
+
+
+def test_failure_is_tried_again_and_then_buried_with_its_reason(db):
+    fact = happen("thing.made")
+    trouble[fact.sequence] = DeliveryFailed("line is busy")
+    outbox.route_facts()
+    outbox.deliver_channel("plain")
+    assert set(Delivery.objects.values_list("state", "attempts", "last_error")) == {("queued", 1, "line is busy")}
+    make_due()
+    outbox.deliver_channel("plain")
+    delivery = Delivery.objects.first()
+    assert (delivery.state, delivery.last_error) == ("dead", "Given up after 2 attempts: line is busy")
+
+    trouble.clear()
+    outbox.retry_delivery(delivery=delivery)
+    assert outbox.deliver_channel("plain") == 1
+
+
+def test_a_refusal_is_buried_at_once(db):
+    trouble[happen("thing.made").sequence] = DeliveryRefused("no such address")
+    outbox.route_facts()
+    outbox.deliver_channel("plain")
+    assert set(Delivery.objects.values_list("state", "attempts")) == {("dead", 1)}
+
+
+def test_an_ordered_channel_waits_behind_a_failure(db):
+    first, second = happen("row.one"), happen("row.two")
+    trouble[first.sequence] = OSError("disk is full")
+    outbox.route_facts()
+    outbox.deliver_channel("ordered")
+    assert heard == []
+    trouble.clear()
+    make_due()
+    outbox.deliver_channel("ordered")
+    assert heard == [(first.sequence, ""), (second.sequence, "")]
+
+
+def test_who_died_while_sending_loses_the_lease(db):
+    happen("thing.made")
+    outbox.route_facts()
+    Delivery.objects.update(state="sending", attempts=1, lease_until="2000-01-01T00:00:00Z")
+    assert outbox.deliver_channel("plain") == 2
+
+
+def test_numbers_have_no_gaps_after_a_rollback_and_the_chain_holds(db):
+    happen("thing.made")
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        publish(
+            type="thing.made", subject=Subject("thing", "2", ""), tenant=None, by=None, data={},
+            audience=Audience(),
+        )  # fmt: skip
+        raise ZeroDivisionError
+    assert happen("thing.made").sequence == 2
+    assert find_chain_break() is None
+
+
+def test_facts_can_neither_be_changed_nor_deleted(db):
+    fact = happen("thing.made")
+    for attempt in (lambda: DomainEvent.objects.update(type="thing.unmade"), fact.delete):
+        with pytest.raises(ProgrammingError, match="append_only"), transaction.atomic():
+            attempt()
+
+
+def test_a_change_behind_the_back_of_the_database_is_found(db):
+    happen("thing.made")
+    happen("thing.used")
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE events_domainevent DISABLE TRIGGER USER")
+        cursor.execute("UPDATE events_domainevent SET actor_label = 'someone else' WHERE sequence = 1")
+        cursor.execute("ALTER TABLE events_domainevent ENABLE TRIGGER USER")
+    assert find_chain_break().sequence == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_publishing_outside_a_transaction_is_refused():
+    with pytest.raises(transaction.TransactionManagementError):
+        publish(
+            type="thing.made", subject=Subject("thing", "1", ""), tenant=None, by=None, data={}, audience=Audience()
+        )

@@ -2,13 +2,11 @@
 
 import importlib.util
 import os
-import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from psycopg import sql
 
 from config.stack import processes
 from config.stack.processes import StackError
+from config.stack.server import EmbeddedServer
 
 USER = DATABASE = "stagepass"
 REMEDY = "Set DATABASE_URL to a PostgreSQL server (postgres://user:password@host:5432/stagepass) instead."
@@ -61,67 +60,34 @@ def choose_way() -> str:
     )
 
 
-class PostgresServer:
-    """One PostgreSQL server with its data, port and password in one directory; a warm start finds them again."""
+class PostgresServer(EmbeddedServer):
+    """One PostgreSQL cluster with a database `stagepass`; `way` overrides how root is given up (for tests)."""
 
+    name = "PostgreSQL"
+    remedy = REMEDY
     stop_signal = signal.SIGINT  # "fast": ends the sessions, writes a checkpoint
 
     def __init__(self, directory: Path, fsync: bool = True, *, way: str | None = None) -> None:
-        self.directory = directory.absolute()
+        super().__init__(directory, fsync)
         self.data = self.directory / "data"
-        self.log = self.directory / "postgres.log"
-        self.fsync = fsync
         self._way = way
-        self.port = 0
-        self.password = ""
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def way(self) -> str:
+        """How root is given up."""
         return self._way or choose_way()
 
     @property
     def url(self) -> str:
-        """The DATABASE_URL; known after `prepare`."""
         return f"postgres://{USER}:{self.password}@127.0.0.1:{self.port}/{DATABASE}"
 
-    def start(self) -> str:
-        """Start the server and return its DATABASE_URL once it takes queries; raises StackError with the reason."""
-        for _ in range(5):
-            self.prepare()
-            with self.log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
-                )
-            if self.wait_ready():
-                return self.url
-            self.stop()
-        raise StackError(f"PostgreSQL does not start; the end of {self.log}:\n{processes.tail(self.log)}\n{REMEDY}")
-
-    def stop(self) -> None:
-        """Stop the server that `start` started; safe to call twice."""
-        if self._process:
-            processes.stop_child(self._process, first=self.stop_signal)
-            self._process = None
-
-    def kill(self) -> None:
-        """End the server like a power cut (for tests of recovery)."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-
-    def prepare(self) -> None:
-        """Make the data directory on the first start, clear what a crash left, choose the port."""
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.password = self._remembered_password()
+    def _prepare_data(self) -> None:
         if not (self.data / "PG_VERSION").exists():
             self._initdb()
         self._give_data_to_server()
         self._clear_leftovers()
-        self.port = processes.choose_port(self.directory / "port")
 
     def command(self) -> list[str]:
-        """The command line of the server, tied to this process; call `prepare` first."""
         settings = [
             "listen_addresses=127.0.0.1",
             f"port={self.port}",
@@ -136,21 +102,14 @@ class PostgresServer:
         command = [str(find_binaries() / "postgres"), "-D", str(self.data), *options]
         return processes.tied(command, on_death=self.stop_signal, way=self.way)
 
-    def wait_ready(self, timeout: float = 30.0) -> bool:
-        """Wait until queries are answered and the database exists; False when the server ended before."""
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            if self._process and self._process.poll() is not None:
-                return False
-            try:
-                self._ensure_database()
-            except psycopg.OperationalError as error:
-                if "password authentication failed" in str(error):
-                    raise StackError(f"{self.directory} holds another password than its data: {error}") from None
-                time.sleep(0.03)
-            else:
-                return True
-        return False
+    def _answers(self) -> bool:
+        try:
+            self._ensure_database()
+        except psycopg.OperationalError as error:
+            if "password authentication failed" in str(error):
+                raise StackError(f"{self.directory / 'password'} is not the password of its data: {error}") from None
+            return False
+        return True
 
     def _ensure_database(self) -> None:
         url = self.url.rpartition("/")[0] + "/postgres?connect_timeout=5"
@@ -189,12 +148,6 @@ class PostgresServer:
             processes.stop_stranger(pid, first=self.stop_signal)
         elif processes.alive(pid):
             lock.unlink(missing_ok=True)
-
-    def _remembered_password(self) -> str:
-        path = self.directory / "password"
-        if not path.exists():
-            processes.write_private(path, secrets.token_urlsafe(24))
-        return path.read_text(encoding="ascii").strip()
 
     def _chown(self, *paths: Path) -> None:
         if self.way == "nobody":

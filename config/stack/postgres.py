@@ -74,18 +74,16 @@ class PostgresServer(EmbeddedServer):
 
     @property
     def way(self) -> str:
-        """How root is given up."""
         return self._way or choose_way()
 
     @property
     def url(self) -> str:
         return f"postgres://{USER}:{self.password}@127.0.0.1:{self.port}/{DATABASE}"
 
-    def _prepare_data(self) -> None:
+    def make_data(self) -> None:
         if not (self.data / "PG_VERSION").exists():
             self._initdb()
         self._give_data_to_server()
-        self._clear_leftovers()
 
     def command(self) -> list[str]:
         settings = [
@@ -99,8 +97,7 @@ class PostgresServer(EmbeddedServer):
             *(() if self.fsync else QUICK_AND_UNSAFE),
         ]
         options = [part for setting in settings for part in ("-c", setting)]
-        command = [str(find_binaries() / "postgres"), "-D", str(self.data), *options]
-        return processes.tied(command, on_death=self.stop_signal, way=self.way)
+        return [str(find_binaries() / "postgres"), "-D", str(self.data), *options]
 
     def _answers(self) -> bool:
         try:
@@ -137,7 +134,7 @@ class PostgresServer(EmbeddedServer):
                 raise StackError(f"initdb failed: {(result.stderr or result.stdout).strip()}\n{REMEDY}")
             (folder / "data").rename(self.data)
 
-    def _clear_leftovers(self) -> None:
+    def clear_leftovers(self) -> None:
         """Stop a server that outlived its supervisor; drop a lock file that names some other process."""
         lock = self.data / "postmaster.pid"
         try:

@@ -35,13 +35,21 @@ class EmbeddedServer(ABC):
     def url(self) -> str:
         """The address with the password; known after `prepare`."""
 
-    @abstractmethod
-    def command(self) -> list[str]:
-        """The command line of the server, tied to this process; call `prepare` first."""
+    @property
+    def way(self) -> str:
+        """How root is given up (see child.py)."""
+        return "keep"
 
     @abstractmethod
-    def _prepare_data(self) -> None:
-        """Make the data on the first start and clear what a crash left."""
+    def command(self) -> list[str]:
+        """The command line of the server; call `prepare` first."""
+
+    @abstractmethod
+    def clear_leftovers(self) -> None:
+        """Stop a server on this data that outlived its supervisor, and clear what a crash left."""
+
+    def make_data(self) -> None:
+        """Make the data on the first start."""
 
     @abstractmethod
     def _answers(self) -> bool:
@@ -51,16 +59,18 @@ class EmbeddedServer(ABC):
         """Make everything ready for `command`: data, port, password; raises StackError."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.password = self._remembered_password()
-        self._prepare_data()
+        self.make_data()
+        self.clear_leftovers()
         self.port = processes.choose_port(self.directory / "port")
 
     def start(self) -> str:
         """Start the server and return its address once it takes work; raises StackError with the reason."""
         for _ in range(5):  # another program may take the port between the choice and the start
             self.prepare()
+            command = processes.tied(self.command(), on_death=self.stop_signal, way=self.way)
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
                 )
             if self.wait_ready(lambda: self._process is not None and self._process.poll() is None):
                 return self.url

@@ -47,7 +47,7 @@ class ValkeyServer(EmbeddedServer):
 
     def command(self) -> list[str]:
         processes.write_private(self._configuration, self._settings())
-        return processes.tied([str(find_binary()), str(self._configuration)], on_death=self.stop_signal)
+        return [str(find_binary()), str(self._configuration)]
 
     @property
     def _configuration(self) -> Path:
@@ -76,7 +76,7 @@ class ValkeyServer(EmbeddedServer):
             )
         )
 
-    def _prepare_data(self) -> None:
+    def clear_leftovers(self) -> None:
         """Stop a server that outlived its supervisor: two on the same log of commands would spoil it."""
         try:
             pid = int(self._pid_file.read_text(encoding="ascii"))

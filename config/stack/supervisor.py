@@ -93,12 +93,11 @@ class Supervisor:
         entry = Running(program)
         self.running[program.name] = entry
         self._spawn(entry)
-        assert entry.process
-        done = processes.wait_until(
-            lambda: bool(self.stop_requests) or entry.process.poll() is not None, timeout=timeout
-        )
+        process = entry.process
+        assert process
+        done = processes.wait_until(lambda: bool(self.stop_requests) or process.poll() is not None, timeout=timeout)
         self.check()
-        code = entry.process.poll()
+        code = process.poll()
         if not done or code != 0:
             self._end([entry])
             raise StackError(

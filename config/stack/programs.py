@@ -1,0 +1,72 @@
+"""The table of processes that make up the running system."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.stack.supervisor import Program
+
+SERVERS, HELPERS, WORKERS, FACES = range(4)  # stages: started in this order, stopped in the reverse
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the processes listen and keep their files."""
+
+    state: Path
+    port: int
+    grpc_port: int
+    mail_port: int
+    awx_port: int
+
+
+def manage(*arguments: str) -> list[str]:
+    """A command of Django's."""
+    return [sys.executable, "manage.py", *arguments]
+
+
+def module(*arguments: str) -> list[str]:
+    """A Python module that runs as a program."""
+    return [sys.executable, "-m", *arguments]
+
+
+def program(name: str, stage: int, command: Sequence[str], patience: float = 10.0) -> Program:
+    """One row of the table."""
+    return Program(name, lambda: command, stage, patience=patience)
+
+
+def mailbox(places: Places) -> Program:
+    """Catches the e-mails that the system sends. Run by path: it needs nothing of the project."""
+    script = str(Path(__file__).with_name("mailbox.py"))
+    options = ["--port", str(places.mail_port), "--directory", str(places.state / "mailbox")]
+    return program("mailbox", HELPERS, [sys.executable, "-P", script, *options])
+
+
+def fake_awx(places: Places) -> Program:
+    """Plays AWX, to see that path by hand."""
+    return program("awx", HELPERS, module("tests.fakes.awx", "--port", str(places.awx_port)))
+
+
+def application(places: Places) -> list[Program]:
+    """Stagepass itself."""
+    granian = module("granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(places.port))
+    granian += ["--workers", "1", "--no-ws", "--no-access-log", "--workers-kill-timeout", "5"]
+    celery = module("celery", "-A", "config")
+    schedule = str(places.state / "beat-schedule")
+    return [
+        program("dispatcher", WORKERS, manage("dispatch")),
+        program(
+            "worker", WORKERS, [*celery, "worker", "-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"]
+        ),
+        program("beat", WORKERS, [*celery, "beat", "-s", schedule, "--pidfile="]),
+        program("web", FACES, [*granian, "config.asgi:application"]),
+    ]
+
+
+def preparation() -> list[Program]:
+    """What is run to its end before the application starts."""
+    return [
+        program("migrate", WORKERS, manage("migrate", "--no-input")),
+        program("seed", WORKERS, manage("seed_demo")),
+    ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from accounts.models import Tenant, User
 from accounts.roles import Role
 from accounts.scopes import SCOPES
+from accounts.selectors import find_token
 from accounts.services import grant_role, issue_token
 
 PASSWORD = "stagepass-demo"
@@ -35,20 +36,28 @@ CAST = [
 STAFF_EMAIL = "admin@cab-i.com"
 
 
-def seed_people() -> dict[str, dict[str, str]]:
-    """Make what is missing; each person's log-in for var/demo.json, with a fresh token."""
+def seed_people(known: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Make what is missing; each person's log-in for var/demo.json, with the token `known` from before if it still works."""
     for slug, name in TENANTS.items():
         Tenant.objects.get_or_create(slug=slug, defaults={"name": name})
     if not User.objects.filter(email=STAFF_EMAIL).exists():
         User.objects.create_superuser(STAFF_EMAIL, PASSWORD, name="Admin")
-    return {person.key: _seed(person) for person in CAST}
+    return {person.key: _seed(person, known.get(person.key, {}).get("token", "")) for person in CAST}
 
 
-def _seed(person: Person) -> dict[str, str]:
+def _seed(person: Person, known_token: str) -> dict[str, str]:
     user = User.objects.filter(email=person.email).first()
     if user is None:
         user = User.objects.create_user(person.email, PASSWORD, name=person.name)
     grant_role(user=user, tenant=Tenant.objects.get(slug=person.tenant), role=person.role)
-    user.api_tokens.filter(name="demo").delete()
-    _, secret = issue_token(user=user, name="demo", scopes=list(SCOPES))
-    return {"email": person.email, "password": PASSWORD, "token": secret, "tenant": person.tenant, "name": person.name}
+    token = find_token(known_token)
+    if token is None or token.user_id != user.pk or set(token.scopes) != set(SCOPES):
+        user.api_tokens.filter(name="demo").delete()
+        _, known_token = issue_token(user=user, name="demo", scopes=list(SCOPES))
+    return {
+        "email": person.email,
+        "password": PASSWORD,
+        "token": known_token,
+        "tenant": person.tenant,
+        "name": person.name,
+    }

@@ -4,4 +4,5 @@ from config.settings.base import *  # noqa: F403
 
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", ".localhost"]
 DEMO = True
-DEMO_SEEDS = ["accounts.demo.seed_people", "promotions.demo.seed_services"]
+DEMO_PEOPLE = "accounts.demo.seed_people"
+DEMO_SEEDS = ["promotions.demo.seed_services"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -19,19 +20,28 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not getattr(settings, "DEMO", False):
             raise CommandError("Demo accounts have known passwords; they are made under config.settings.demo only.")
+        path = settings.STATE_DIR / "demo.json"
         with transaction.atomic():
-            parts = [load_callable(path)() for path in settings.DEMO_SEEDS]
+            users = load_callable(settings.DEMO_PEOPLE)(self.known_users(path))
+            for seed in settings.DEMO_SEEDS:
+                load_callable(seed)()
         demo = {
             "url": settings.SITE_URL,
             "grpc": os.environ.get("STAGEPASS_GRPC", "localhost:8765"),
             "audit_repository": str(settings.AUDIT_REPOSITORY),
             "mailbox": str(settings.STATE_DIR / "mailbox"),
-            "users": parts[0],
+            "users": users,
         }
-        path = settings.STATE_DIR / "demo.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(demo, indent=2, ensure_ascii=False) + "\n")
         fresh.chmod(0o600)
         fresh.replace(path)
         self.stdout.write(f"Wrote {path}")
+
+    def known_users(self, path: Path) -> dict[str, dict[str, str]]:
+        """What an earlier run wrote, so that tokens people copied go on working."""
+        try:
+            return dict(json.loads(path.read_text())["users"])
+        except (OSError, ValueError, KeyError):
+            return {}

@@ -281,6 +281,10 @@ AUDIT_REPOSITORY = STATE_DIR / "audit.git"
 AUDIT_REMOTE = env.text("GIT_REMOTE")
 AUDIT_AUTHOR_DOMAIN = env.text("GIT_AUTHOR_DOMAIN")
 AUDIT_SIGNING_KEY = env.text("GIT_SIGNING_KEY")
+POLICIES: dict[str, dict[str, Any]] = {
+    "stated checks": {"BACKEND": "promotions.policies.stated_checks.StatedChecks"},
+    "staging version": {"BACKEND": "promotions.policies.staging_version.StagingRunsVersion"},
+}
 DEPLOYERS: dict[str, dict[str, Any]] = {
     "none": {"BACKEND": "promotions.deployers.null.NullDeployer"},
     "local": {

@@ -12,6 +12,7 @@ from events.models import DomainEvent
 from promotions import permissions
 from promotions.models import PromotionRequest
 from promotions.services.deployments import queue_deployment
+from promotions.services.judgement import refuse_if_blocked
 from promotions.services.transition import SUBJECT_TYPE, move, wrong_state
 from promotions.states import PROMOTION
 from promotions.validation import MIN_REASON, clean_text
@@ -25,7 +26,7 @@ def approve_request(
 
     The request becomes approved and its deployment is queued, or scheduled when it asks for a later date; leaves
     `promotion.approved`. NotAllowed (own_request, not_authorized), WrongState (not_pending) naming who decided,
-    Conflict (content_changed) naming the fields that changed since the review.
+    Conflict (content_changed) naming the fields that changed since the review, Conflict (policy_blocked).
     """
     permissions.check_can_approve(by, promotion)
     comment = clean_text("comment", comment)
@@ -35,6 +36,7 @@ def approve_request(
     reviewed = digest or promotion.digest
     if current.digest != reviewed:
         raise content_changed(current, reviewed)
+    refuse_if_blocked(current)
     later = current.scheduled_at is not None and current.scheduled_at > now()
     if not later:
         queue_deployment(current)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.db import connection, transaction
@@ -26,8 +27,9 @@ def publish(
     by: User | None,
     data: dict[str, Any],
     audience: Audience,
+    at: dt.datetime | None = None,
 ) -> DomainEvent:
-    """Append one fact; `by=None` is the system itself.
+    """Append one fact; `by=None` is the system itself, `at` the moment it happened (default: now).
 
     Call it last in the caller's transaction: from here to the commit no other fact can be written, which is what makes
     the sequence gap-free for readers with a cursor. TransactionManagementError outside a transaction.
@@ -41,7 +43,7 @@ def publish(
     fact = DomainEvent(
         sequence=head[0] + 1,
         type=type,
-        occurred_at=now(),
+        occurred_at=at or now(),
         tenant=tenant,
         subject_type=subject.type,
         subject_id=subject.id,

@@ -37,7 +37,8 @@ def approve_request(
     if current.digest != reviewed:
         raise content_changed(current, reviewed)
     refuse_if_blocked(current)
-    later = current.scheduled_at is not None and current.scheduled_at > now()
+    moment = now()
+    later = current.scheduled_at is not None and current.scheduled_at > moment
     if not later:
         queue_deployment(current)
     approved = move(
@@ -45,8 +46,9 @@ def approve_request(
         "approve_for_later" if later else "approve",
         by=by,
         data={"entry": {"comment": comment}, "digest": current.digest},
+        at=moment,
         approved_by=by,
-        approved_at=now(),
+        approved_at=moment,
         approval_comment=comment,
         approved_digest=current.digest,
     )
@@ -59,13 +61,15 @@ def reject_request(*, promotion: PromotionRequest, by: User, reason: str) -> Pro
     """Say no, with a reason of at least ten characters; leaves `promotion.rejected`."""
     permissions.check_can_reject(by, promotion)
     reason = clean_text("reason", reason, minimum=MIN_REASON, what="reason")
+    moment = now()
     return move(
         promotion,
         "reject",
         by=by,
         data={"entry": {"comment": reason}},
+        at=moment,
         rejected_by=by,
-        rejected_at=now(),
+        rejected_at=moment,
         rejection_reason=reason,
     )
 

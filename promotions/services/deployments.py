@@ -99,14 +99,15 @@ def deployment_succeeded(*, deployment: Deployment, result: dict[str, Any]) -> P
     """The job ended well: production runs the version; leaves `deployment.succeeded`. None when it had ended before."""
     if not _finish(deployment, DeploymentState.SUCCEEDED, result=result):
         return None
-    promotion = deployment.promotion
+    promotion, moment = deployment.promotion, now()
     replaced = _set_running_version(promotion)
     moved = move(
         promotion,
         "succeed",
         by=None,
         data=_data(deployment, jobId=deployment.job_id) | {"replaced_version": replaced, "result": result},
-        deployed_at=now(),
+        at=moment,
+        deployed_at=moment,
         replaced_version=replaced,
     )
     if moved.reverses is not None and moved.reverses.state == State.DEPLOYED:

@@ -48,7 +48,7 @@ def _insert(tenant: Tenant, content: PromotionContent, by: User, reverses: Promo
                 **_columns(content),
             )
             promotion = load(promotion)
-            publish_about(promotion, "promotion.created", by=by, data={})
+            publish_about(promotion, "promotion.created", by=by, data={}, at=moment)
             return promotion
     except IntegrityError as error:
         raise one_active(tenant, content, error) from error

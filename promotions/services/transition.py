@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.db import IntegrityError, connection
@@ -29,7 +30,13 @@ def load(promotion: PromotionRequest) -> PromotionRequest:
 
 
 def move(
-    promotion: PromotionRequest, verb: str, *, by: User | None, data: dict[str, Any] | None = None, **updates: Any
+    promotion: PromotionRequest,
+    verb: str,
+    *,
+    by: User | None,
+    data: dict[str, Any] | None = None,
+    at: dt.datetime | None = None,
+    **updates: Any,
 ) -> PromotionRequest:
     """Take `verb` from the state the caller saw, writing `updates` with it; WrongState when another step came first.
 
@@ -39,20 +46,29 @@ def move(
     edge = PROMOTION.find(promotion.state, verb)
     if edge is None:
         raise wrong_state(load(promotion), verb)
+    moment = at or now()
     changed = PromotionRequest.objects.filter(pk=promotion.pk, state=edge.source).update(
-        state=edge.target, updated_at=now(), **updates
+        state=edge.target, updated_at=moment, **updates
     )
     if not changed:
         raise wrong_state(load(promotion), verb)
     moved = load(promotion)
-    publish_about(moved, edge.fact, by=by, data=data or {})
+    publish_about(moved, edge.fact, by=by, data=data or {}, at=moment)
     return moved
 
 
-def publish_about(promotion: PromotionRequest, fact_type: str, *, by: User | None, data: dict[str, Any]) -> DomainEvent:
+def publish_about(
+    promotion: PromotionRequest,
+    fact_type: str,
+    *,
+    by: User | None,
+    data: dict[str, Any],
+    at: dt.datetime | None = None,
+) -> DomainEvent:
     """The fact of a step, carrying the whole document for the audit trail."""
+    moment = at or now()
     earlier = DomainEvent.objects.about(SUBJECT_TYPE, promotion.number).filter(type__in=list(ACTIONS))
-    entry = history_entry(fact_type, now(), by.email if by else "system", data)
+    entry = history_entry(fact_type, moment, by.email if by else "system", data)
     document = render_promotion(promotion, [*render_history(earlier.order_by("sequence")), entry])
     return publish(
         type=fact_type,
@@ -61,6 +77,7 @@ def publish_about(promotion: PromotionRequest, fact_type: str, *, by: User | Non
         by=by,
         data={**data, "document": document},
         audience=Audience.of(Capability.VIEW_PROMOTIONS, [promotion.author]),
+        at=moment,
     )
 
 

@@ -191,8 +191,11 @@ def cancel_deployment(*, promotion: PromotionRequest, by: User, reason: str = ""
 @transaction.atomic
 def release_scheduled_request(*, promotion: PromotionRequest) -> PromotionRequest:
     """The hour of a scheduled request has come: it deploys now; leaves `promotion.due` with how late that is."""
-    if promotion.scheduled_at is None or promotion.scheduled_at > now():
-        raise WrongState(f"{promotion.number} is not due yet.")
-    late: dt.timedelta = now() - promotion.scheduled_at
-    queue_deployment(promotion)
-    return move(promotion, "release", by=None, data={"late_seconds": round(late.total_seconds())})
+    current = PromotionRequest.objects.select_for_update(of=("self",)).get(pk=promotion.pk)
+    if current.state != State.SCHEDULED:
+        raise wrong_state(load(current), "release")
+    if current.scheduled_at is None or current.scheduled_at > now():
+        raise WrongState(f"{current.number} is not due yet.")
+    late = now() - current.scheduled_at
+    queue_deployment(current)
+    return move(current, "release", by=None, data={"late_seconds": round(late.total_seconds())})

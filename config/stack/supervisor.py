@@ -151,7 +151,7 @@ class Supervisor:
         if time.monotonic() - entry.started > CALM:
             entry.pause = FIRST_PAUSE
         self.say(f"{name} {describe(code)}; starting it again in {entry.pause:.1f} s")
-        for line in self.tail(name, 5).splitlines():
+        for line in self.tail(name, 5 if entry.pause == FIRST_PAUSE else 1).splitlines():
             self.say(f"  {name} | {line}")
         entry.process, entry.next_start = None, time.monotonic() + entry.pause
         entry.pause = min(entry.pause * 2, LONGEST_PAUSE)

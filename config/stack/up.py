@@ -70,12 +70,17 @@ class Stack:
         places = self.choose_places()
         self.start_servers(places)
         environment.write(self.state, self.values)
-        for step in programs.preparation():
-            self.supervisor.run_once(step)
-            self.say(f"{step.name} done")
-        for program in programs.application(places):
+        self.run_step(programs.migrate())
+        self.supervisor.start(programs.web(places))
+        self.run_step(programs.seed())  # while the web server loads
+        for program in programs.workers(places):
             self.supervisor.start(program)
         self.wait_for_page()
+
+    def run_step(self, step: Program) -> None:
+        """Run one step of the preparation to its end."""
+        self.supervisor.run_once(step)
+        self.say(f"{step.name} done")
 
     def choose_places(self) -> programs.Places:
         """Ports for what nobody has to remember, the same ones at the next start if they are free."""

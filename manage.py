@@ -6,6 +6,9 @@ import sys
 
 
 def main() -> None:
+    from config.stack import environment
+
+    environment.load()  # the addresses of a running script/up
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.demo")
     from django.core.management import execute_from_command_line
 

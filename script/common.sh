@@ -35,6 +35,7 @@ make_venv() {
         rm -rf "$VENV"
         fail "Making a virtual environment failed (see above). On Debian or Ubuntu: apt-get install python3-venv"
     fi
+    touch "$VENV/.made-by-stagepass"
 }
 
 # Distributions take ensurepip out of Python; any pip of the system can install into the environment instead.
@@ -59,6 +60,7 @@ digest_of() { "$PYTHON" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.a
 # install_requirements FILE...: only when one of them differs from what this environment was last given.
 install_requirements() {
     local file arguments=() changed=0
+    [ -z "${STAGEPASS_VENV:-}" ] || [ -e "$VENV/.made-by-stagepass" ] || return 0  # somebody else's: used as it is
     for file in "$@"; do
         arguments+=(-r "$file")
         [ "$(cat "$VENV/.installed-$file" 2>/dev/null)" = "$(digest_of "$file")" ] || changed=1

@@ -14,9 +14,9 @@ from config.stack import processes
 ROOT = Path(__file__).parents[2]
 # What a second terminal needs to know of the first one's environment, by the beginning of the name.
 PASSED_ON = (
-    *("DATABASE_URL", "BROKER_URL", "CACHE_URL", "EMAIL_URL", "SECRET_KEY", "ALLOWED_HOSTS", "DEBUG"),
-    *("DJANGO_", "STAGEPASS_", "GIT_REMOTE", "GIT_SIGNING_", "AWX_", "SLACK_", "KAFKA_", "JIRA_"),
-    *("OIDC_", "GITHUB_", "ATLASSIAN_", "MCP_", "SENTRY_DSN", "OTEL_"),
+    *("SECRET_KEY", "DATABASE_URL", "BROKER_URL", "CACHE_URL", "EMAIL_", "ALLOWED_HOSTS", "DJANGO_", "STAGEPASS_"),
+    *("GIT_REMOTE", "GIT_AUTHOR_DOMAIN", "GIT_SIGNING_KEY", "AWX_", "SSO_", "MFA", "OPS_EMAILS", "PROMOTION_", "LOG_"),
+    *("SLACK_", "KAFKA_", "JIRA_", "SENTRY_DSN", "OTEL_"),
 )
 
 
@@ -52,6 +52,7 @@ def read(state: Path) -> dict[str, str]:
 def write(state: Path, values: Mapping[str, str]) -> None:
     """Write the environment for other terminals: what the stack sets, and what its user had set for it."""
     inherited = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+    inherited.pop("STAGEPASS_VENV", None)
     processes.write_private(state / "environment.json", json.dumps({**inherited, **values}, indent=1) + "\n")
 
 
@@ -66,7 +67,7 @@ def load_secrets(state: Path) -> dict[str, str]:
     known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     missing = {
         name: secrets.token_urlsafe(48)
-        for name in ("SECRET_KEY", "AWX_TOKEN", "AWX_WEBHOOK_SECRET")
+        for name in ("SECRET_KEY", "AWX_TOKEN", "AWX_WEBHOOK_SECRETS")
         if name not in known
     }
     if missing:

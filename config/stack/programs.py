@@ -48,25 +48,30 @@ def fake_awx(places: Places) -> Program:
     return program("awx", HELPERS, module("tests.fakes.awx", "--port", str(places.awx_port)))
 
 
-def application(places: Places) -> list[Program]:
-    """Stagepass itself."""
-    granian = module("granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(places.port))
-    granian += ["--workers", "1", "--no-ws", "--no-access-log", "--workers-kill-timeout", "5"]
+def migrate() -> Program:
+    """Bring the database's tables up to date; ends by itself."""
+    return program("migrate", WORKERS, manage("migrate", "--no-input"))
+
+
+def seed() -> Program:
+    """Make the demo's people and things where they are missing; ends by itself."""
+    return program("seed", WORKERS, manage("seed_demo"))
+
+
+def web(places: Places) -> Program:
+    """Answers browsers and programs."""
+    options = ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(places.port), "--workers", "1"]
+    options += ["--no-ws", "--no-access-log", "--workers-kill-timeout", "5"]
+    return program("web", FACES, module("granian", *options, "config.asgi:application"))
+
+
+def workers(places: Places) -> list[Program]:
+    """Do the work that no browser waits for."""
     celery = module("celery", "-A", "config")
-    schedule = str(places.state / "beat-schedule")
+    worker = [*celery, "worker", "-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"]
+    beat = [*celery, "beat", "-s", str(places.state / "beat-schedule"), "--pidfile="]
     return [
         program("dispatcher", WORKERS, manage("dispatch")),
-        program(
-            "worker", WORKERS, [*celery, "worker", "-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"]
-        ),
-        program("beat", WORKERS, [*celery, "beat", "-s", schedule, "--pidfile="]),
-        program("web", FACES, [*granian, "config.asgi:application"]),
-    ]
-
-
-def preparation() -> list[Program]:
-    """What is run to its end before the application starts."""
-    return [
-        program("migrate", WORKERS, manage("migrate", "--no-input")),
-        program("seed", WORKERS, manage("seed_demo")),
+        program("worker", WORKERS, worker),
+        program("beat", WORKERS, beat),
     ]

@@ -151,8 +151,9 @@ class Supervisor:
         if time.monotonic() - entry.started > CALM:
             entry.pause = FIRST_PAUSE
         self.say(f"{name} {describe(code)}; starting it again in {entry.pause:.1f} s")
-        for line in self.tail(name, 5).splitlines():
-            self.say(f"  {name} | {line}")
+        if code > 0:  # a killed process had no time to say why
+            for line in self.tail(name, 5 if entry.pause == FIRST_PAUSE else 1).splitlines():
+                self.say(f"  {name} | {line}")
         entry.process, entry.next_start = None, time.monotonic() + entry.pause
         entry.pause = min(entry.pause * 2, LONGEST_PAUSE)
         self._write_list()

@@ -1,6 +1,7 @@
 """`python -m config.stack up`: from an empty directory to the running system, and back on Ctrl-C."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -8,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import TextIO
 
 from config.stack import environment, processes, programs
 from config.stack.postgres import PostgresServer
@@ -31,7 +33,7 @@ class Stack:
     def say(self, text: str) -> None:
         """Tell the person at the terminal: with the seconds since the start at first, with the time later."""
         seconds = time.monotonic() - self.begun
-        print(f"{seconds:6.1f} s  {text}" if seconds < 120 else f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+        show(f"{seconds:6.1f} s  {text}" if seconds < 120 else f"{time.strftime('%H:%M:%S')}  {text}")
 
     def set(self, name: str, value: str) -> None:
         """Hand a variable down to every process, unless the user has set it: that wins."""
@@ -58,7 +60,7 @@ class Stack:
         self.set("PYTHONUNBUFFERED", "1")
         if self.options.with_awx:
             self.set("AWX_TOKEN", known["AWX_TOKEN"])
-            self.set("AWX_WEBHOOK_SECRET", known["AWX_WEBHOOK_SECRET"])
+            self.set("AWX_WEBHOOK_SECRETS", known["AWX_WEBHOOK_SECRETS"])
 
     # Starting
 
@@ -68,12 +70,17 @@ class Stack:
         places = self.choose_places()
         self.start_servers(places)
         environment.write(self.state, self.values)
-        for step in programs.preparation():
-            self.supervisor.run_once(step)
-            self.say(f"{step.name} done")
-        for program in programs.application(places):
+        self.run_step(programs.migrate())
+        self.supervisor.start(programs.web(places))
+        self.run_step(programs.seed())  # while the web server loads
+        for program in programs.workers(places):
             self.supervisor.start(program)
         self.wait_for_page()
+
+    def run_step(self, step: Program) -> None:
+        """Run one step of the preparation to its end."""
+        self.supervisor.run_once(step)
+        self.say(f"{step.name} done")
 
     def choose_places(self) -> programs.Places:
         """Ports for what nobody has to remember, the same ones at the next start if they are free."""
@@ -157,6 +164,12 @@ def server_program(name: str, server: EmbeddedServer) -> Program:
     return Program(name, command, programs.SERVERS, server.stop_signal, patience=20, way=server.way)
 
 
+def show(text: str = "", to: TextIO | None = None) -> None:
+    """Print a line; a terminal that has gone must not keep us from stopping in order."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=to or sys.stdout, flush=True)
+
+
 def ask(url: str) -> tuple[bool, str]:
     """Whether a page answers 200, and what it says."""
     try:
@@ -182,7 +195,7 @@ def up(options: argparse.Namespace) -> int:
     lock = environment.take_lock(state, patience=0.5)  # a short look from another terminal also takes it
     if lock is None:
         holder = processes.tail(state / "run" / "holder", 1)
-        print(f"Stagepass already runs in {state}: {holder}", flush=True)
+        show(f"Stagepass already runs in {state}: {holder}")
         return 0
     stack = Stack(options)
     stack.supervisor.listen()
@@ -199,16 +212,16 @@ def run(stack: Stack) -> int:
         stack.check_ports()
         stack.start()
         stack.say("answering")
-        print(stack.summary(), flush=True)
+        show(stack.summary())
         stack.supervisor.watch()
     except Interrupted:
         pass
     except StackError as error:
-        print(f"\nStagepass could not be started. {error}\n", file=sys.stderr, flush=True)
+        show(f"\nStagepass could not be started. {error}\n", sys.stderr)
         code = 1
     finally:
         if stack.supervisor.running:
-            print(flush=True)
+            show()
             stack.say("stopping")
         stack.supervisor.stop()
         (stack.state / "environment.json").unlink(missing_ok=True)

@@ -268,7 +268,7 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "audit": {
         "facts": ("promotion.*", "deployment.*"),
         "handler": "promotions.audit.handler.record_fact",
-        "after": "promotions.subscribers.wake_deployment",
+        "after": "promotions.audit.handler.fact_recorded",
         "ordered": True,
         "attempts": None,
         "longest_wait": 30,

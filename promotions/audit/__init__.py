@@ -1,0 +1,1 @@
+"""The git audit trail: one file per request, one commit per step, written from the fact log."""

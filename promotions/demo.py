@@ -7,6 +7,7 @@ import sys
 from django.conf import settings
 
 from accounts.models import Tenant
+from promotions.demo_service import publish
 from promotions.models import DeploymentTarget, RunningVersion
 
 SERVICES = {
@@ -17,6 +18,7 @@ SERVICES = {
 
 def seed_services() -> None:
     """Targets for each tenant, and what staging and production run; what exists stays as it is."""
+    environments = settings.STATE_DIR / "environments"
     for slug, services in SERVICES.items():
         tenant = Tenant.objects.get(slug=slug)
         DeploymentTarget.objects.get_or_create(
@@ -26,12 +28,8 @@ def seed_services() -> None:
             defaults={
                 "deployer": "local",
                 "options": {
-                    "command": [
-                        sys.executable,
-                        "-m",
-                        "promotions.demo_service",
-                        str(settings.STATE_DIR / "environments"),
-                    ]
+                    "command": [sys.executable, "-m", "promotions.demo_service", str(environments)],
+                    "directory": str(settings.BASE_DIR),
                 },
                 "time_limit": 120,
             },
@@ -42,3 +40,4 @@ def seed_services() -> None:
                     tenant=tenant, environment=environment, target_type=kind, target_name=name,
                     defaults={"version": version},
                 )  # fmt: skip
+                publish(environments, environment, slug, name, version)

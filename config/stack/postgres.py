@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -43,21 +44,32 @@ def _on_path() -> Path | None:
 
 @cache
 def choose_way() -> str:
-    """How PostgreSQL, which refuses to run as root, is run here: `keep`, `namespace` or `nobody` (see child.py)."""
-    if os.geteuid() != 0:
+    """How PostgreSQL is run here: `keep`, `namespace` or `nobody` (see child.py).
+
+    It refuses to run as root, and also as a user without a name, as containers like to have them.
+    """
+    if os.geteuid() != 0 and _has_name(os.geteuid()):
         return "keep"
     postgres = str(find_binaries() / "postgres")
     errors = []
-    for way in ("namespace", "nobody"):
+    for way in ("namespace", "nobody") if os.geteuid() == 0 else ("namespace",):
         command = processes.tied([postgres, "--version"], way=way)
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode == 0:
             return way
         errors.append(f"{way}: {result.stderr.strip()}")
+    who = "root" if os.geteuid() == 0 else "a user without a name"
     raise StackError(
-        f"PostgreSQL does not run as root, and becoming nobody failed ({'; '.join(errors)}). "
+        f"PostgreSQL does not run as {who}, and becoming nobody failed ({'; '.join(errors)}). "
         f"Start this command as an ordinary user. Or: {REMEDY}"
     )
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        return bool(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return False
 
 
 class PostgresServer(EmbeddedServer):
@@ -155,7 +167,7 @@ class PostgresServer(EmbeddedServer):
         """Data made under another way to give up root belongs to the wrong user: hand it over."""
         if self.way == "keep":
             return
-        owner = 65534 if self.way == "nobody" else 0
-        if self.data.stat().st_uid != owner:
+        user, group = (65534, 65534) if self.way == "nobody" else (os.geteuid(), os.getegid())
+        if self.data.stat().st_uid != user:
             for path in (self.data, *self.data.rglob("*")):
-                os.chown(path, owner, owner, follow_symlinks=False)
+                os.chown(path, user, group, follow_symlinks=False)

@@ -91,13 +91,18 @@ def test_committed_data_survives_a_power_cut(server: PostgresServer) -> None:
 
 
 def test_a_lock_file_that_names_a_foreign_process_is_dropped(server: PostgresServer) -> None:
+    """After a power cut the server's old process id may be somebody else's, of the same user: it would not start."""
     server.start()
     server.kill()
     lock = server.data / "postmaster.pid"
-    lines = lock.read_text().splitlines()
-    lock.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
-    server.start()
-    assert processes.alive(os.getpid())
+    foreign = subprocess.Popen(processes.tied(["sleep", "60"], way=server.way))
+    try:
+        lock.write_text("\n".join([str(foreign.pid), *lock.read_text().splitlines()[1:]]) + "\n")
+        server.start()
+        assert foreign.poll() is None
+    finally:
+        foreign.kill()
+        foreign.wait()
 
 
 def test_a_taken_port_is_replaced_by_another(server: PostgresServer) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.models import ApiToken, User
 from accounts.selectors import find_token
 from core.clock import now
 from core.errors import NotAllowed
+
+if TYPE_CHECKING:  # importing it here for real would close a circle: views read the settings that name this module
+    from rest_framework.views import APIView
 
 LAST_USED_EVERY = dt.timedelta(minutes=1)
 

@@ -1,8 +1,14 @@
 """Settings of the local stack that script/up starts: plain HTTP on this machine, pages for developers."""
 
 from config.settings.base import *  # noqa: F403
+from config.settings.base import STATE_DIR, STORAGES
 
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", ".localhost"]
 DEMO = True
+# Straight from the source folders: a changed file shows at once, and nothing has to be collected.
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = STATE_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 DEMO_PEOPLE = "accounts.demo.seed_people"
 DEMO_SEEDS = ["promotions.demo.seed_services"]

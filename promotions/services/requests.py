@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -54,7 +55,7 @@ def _insert(tenant: Tenant, content: PromotionContent, by: User, reverses: Promo
         raise one_active(tenant, content, error) from error
 
 
-def _columns(content: PromotionContent) -> dict[str, object]:
+def _columns(content: PromotionContent) -> dict[str, Any]:
     columns = {field.name: getattr(content, field.name) for field in dataclasses.fields(content)}
     return columns | {"tickets": list(content.tickets)}
 
@@ -94,7 +95,7 @@ def edit_request(*, promotion: PromotionRequest, content: PromotionContent, by: 
     return move(before, "edit", by=by, data=data, digest=digest, **_columns(content))
 
 
-def changed_fields(before: dict, after: dict) -> list[str]:
+def changed_fields(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """The dotted names of the spec's fields that differ, such as request.releaseNotes."""
     return sorted(
         f"{section}.{name}"

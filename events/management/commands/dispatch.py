@@ -6,6 +6,7 @@ import signal
 import time
 from typing import Any
 
+import psycopg
 import structlog
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection
@@ -29,7 +30,7 @@ class Command(BaseCommand):
         while not self.stopping:
             try:
                 self.listen()
-            except OperationalError as error:
+            except (OperationalError, psycopg.OperationalError) as error:
                 log.warning("dispatch.database_lost", error=str(error))
                 connection.close()
                 time.sleep(IDLE_SECONDS)

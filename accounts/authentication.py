@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # importing it here for real would close a circle: views read
     from rest_framework.views import APIView
 
 LAST_USED_EVERY = dt.timedelta(minutes=1)
+ANY_TOKEN = "any token"
 
 
 class ApiTokenAuthentication(BaseAuthentication):
@@ -54,7 +55,8 @@ def note_use(token: ApiToken) -> None:
 class HasScope(BasePermission):
     """Someone is logged in, and a token has the scope that the view's `scopes` names for this method.
 
-    A view without `scopes` is a mistake of ours and refused to tokens; sessions act with all of the person's rights.
+    A view without `scopes` is a mistake of ours and refused to tokens; ANY_TOKEN is for what needs none. Sessions act
+    with all of the person's rights.
     """
 
     message = "Log in, or send a bearer token."
@@ -76,8 +78,8 @@ def wanted_scope(view: Any, method: str) -> str:
 
 
 def require_scope(token: ApiToken, scope: str) -> None:
-    """NotAllowed when the token lacks the scope."""
-    if scope not in token.scopes:
+    """NotAllowed when the token lacks the scope (ANY_TOKEN: none is needed)."""
+    if scope != ANY_TOKEN and scope not in token.scopes:
         raise NotAllowed(
             f"This token lacks the scope {scope or 'for this'}. Issue one that has it on your profile.",
             code="insufficient_scope",

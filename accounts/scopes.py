@@ -15,4 +15,5 @@ SCOPES: dict[str, str] = {
     "iep:read": "See applications, import maps and stamps",
     "iep:write": "Stamp tickets and promote them to QA",
     "iep:release": "Release to and revert production",
+    "tokens:manage": "List, issue and revoke your API tokens",
 }

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from django.contrib.auth.models import Permission
 from django.db.models import Q, QuerySet
 
 from accounts.models import (
     ApiToken,
+    Membership,
     Tenant,
     TenantGroupObjectPermission,
     TenantUserObjectPermission,
     User,
 )
 from accounts.roles import Capability
+from core.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,32 @@ def _read_grants(user: User) -> Grants:
         return Grants(frozenset(), {})
     if user.is_superuser:
         return Grants(frozenset(Capability), {})
-    everywhere = frozenset(
-        permission.rpartition(".")[2] for permission in user.get_all_permissions() if permission.startswith("accounts.")
-    )
     by_tenant: dict[int, set[str]] = {}
     for tenant_id, codename in _group_grants(user).union(_user_grants(user)):
         by_tenant.setdefault(tenant_id, set()).add(codename)
-    return Grants(everywhere, {tenant: frozenset(names) for tenant, names in by_tenant.items()})
+    return Grants(everywhere_of(user), {tenant: frozenset(names) for tenant, names in by_tenant.items()})
+
+
+def everywhere_of(user: User) -> frozenset[str]:
+    """The capabilities that `user` holds in every tenant, read once per user object."""
+    cached: frozenset[str] | None = getattr(user, "_everywhere", None)
+    if cached is None:
+        cached = _read_everywhere(user)
+        user._everywhere = cached  # type: ignore[attr-defined]
+    return cached
+
+
+def _read_everywhere(user: User) -> frozenset[str]:
+    if not user.is_authenticated or not user.is_active:
+        return frozenset()
+    if user.is_superuser:
+        return frozenset(capability.value for capability in Capability)
+    held = Permission.objects.filter(
+        Q(group__user=user) | Q(user=user),
+        content_type__app_label="accounts",
+        codename__in=[capability.value for capability in Capability],
+    )
+    return frozenset(held.order_by().values_list("codename", flat=True).distinct())
 
 
 def _group_grants(user: User) -> QuerySet[TenantGroupObjectPermission, tuple[int, str]]:
@@ -70,7 +93,7 @@ def tenants_where(user: User, capability: Capability) -> QuerySet[Tenant]:
     """The tenants where `user` holds `capability`; meant as a subquery, so its cost does not grow with tenants."""
     if not user.is_authenticated or not user.is_active:
         return Tenant.objects.none()
-    if user.has_perm(f"accounts.{capability.value}"):
+    if capability in everywhere_of(user):
         return Tenant.objects.all()
     by_group = TenantGroupObjectPermission.objects.filter(
         group__user=user, permission__codename=capability.value
@@ -113,3 +136,28 @@ def find_token(secret: str) -> ApiToken | None:
     if not secret.startswith(ApiToken.PREFIX) or len(secret) > 200:
         return None
     return ApiToken.objects.usable().select_related("user").filter(digest=ApiToken.digest_of(secret)).first()
+
+
+def own_token(user: User, token_id: int) -> ApiToken:
+    """The user's own token with this id, whatever its state; NotFound for anyone else's."""
+    token = ApiToken.objects.filter(user=user, pk=token_id).first() if token_id < 2**63 else None
+    if token is None:
+        raise NotFound("You have no such token.")
+    return token
+
+
+def describe_tenants(user: User) -> list[dict[str, Any]]:
+    """The tenants where `user` holds a role or a grant: slug, name, roles, capabilities (those held everywhere too)."""
+    grants = grants_of(user)
+    roles: dict[int, list[str]] = {}
+    for tenant_id, role in Membership.objects.filter(user=user).values_list("tenant_id", "role"):
+        roles.setdefault(tenant_id, []).append(role)
+    return [
+        {
+            "slug": tenant.slug,
+            "name": tenant.name,
+            "roles": sorted(roles.get(tenant.pk, [])),
+            "capabilities": [item.value for item in Capability if grants.allow(item, tenant.pk)],
+        }
+        for tenant in Tenant.objects.filter(pk__in=roles.keys() | grants.by_tenant.keys())
+    ]

@@ -13,8 +13,9 @@ from guardian.shortcuts import assign_perm
 from accounts.models import ApiToken, Membership, Tenant, User
 from accounts.roles import EVERYWHERE, ROLES, Role
 from accounts.scopes import SCOPES
+from core.canonical import utc_text
 from core.clock import now
-from core.errors import InvalidInput
+from core.errors import InvalidInput, NotAllowed
 
 
 def group_for(role: Role, tenant: Tenant) -> Group:
@@ -58,11 +59,17 @@ def withdraw_role(*, user: User, tenant: Tenant, role: Role) -> None:
 
 
 def issue_token(
-    *, user: User, name: str, scopes: Sequence[str], expires_at: dt.datetime | None = None
+    *,
+    user: User,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: dt.datetime | None = None,
+    by_token: ApiToken | None = None,
 ) -> tuple[ApiToken, str]:
     """A new token and its secret, which is shown this once and kept nowhere.
 
-    InvalidInput for an empty name, no or unknown scopes, or an expiry in the past.
+    `by_token` is the token that asks for it: what it issues has no scope that it lacks and does not outlive it.
+    InvalidInput for an empty name, no or unknown scopes, or an expiry in the past; NotAllowed beyond `by_token`.
     """
     errors: dict[str, list[str]] = {}
     unknown = sorted(set(scopes) - set(SCOPES))
@@ -73,19 +80,39 @@ def issue_token(
     if unknown:
         errors["scopes"] = [f"Unknown: {', '.join(unknown)}. Known: {', '.join(SCOPES)}."]
     if expires_at and expires_at <= now():
-        errors["expires_at"] = ["Choose a time in the future, or leave it empty."]
+        errors["expiresAt"] = ["Choose a time in the future, or leave it empty."]
+    if len(name.strip()) > 100:
+        errors["name"] = ["Use at most 100 characters."]
     if errors:
         raise InvalidInput(errors)
+    if by_token is not None:
+        _check_within(by_token, scopes, expires_at)
     secret = ApiToken.PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         user=user,
-        name=name.strip()[:100],
+        name=name.strip(),
         digest=ApiToken.digest_of(secret),
         hint=secret[:8],
         scopes=sorted(set(scopes)),
         expires_at=expires_at,
     )
     return token, secret
+
+
+def _check_within(issuer: ApiToken, scopes: Sequence[str], expires_at: dt.datetime | None) -> None:
+    beyond = sorted(set(scopes) - set(issuer.scopes))
+    if beyond:
+        raise NotAllowed(
+            f"This token lacks {', '.join(beyond)} and cannot issue a token that has it. Log in to do so.",
+            code="insufficient_scope",
+            field="scopes",
+        )
+    if issuer.expires_at and (expires_at is None or expires_at > issuer.expires_at):
+        raise NotAllowed(
+            f"This token ends {utc_text(issuer.expires_at)} and cannot issue one that lasts longer. Log in to do so.",
+            code="outlives_issuer",
+            field="expiresAt",
+        )
 
 
 def revoke_token(*, token: ApiToken) -> None:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+from core.problems import nothing_here
+
+handler400 = "core.problems.bad_request"
+handler500 = "core.problems.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("core.urls")),
+    path("", include("accounts.urls")),
     path("", include("promotions.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    # Last: whatever else is asked of the API is a problem+json, never a page.
+    re_path(r"^v1(?:/(?P<rest>.*))?$", nothing_here),
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -41,6 +43,36 @@ def problem_response(error: DomainError, headers: dict[str, str] | None = None) 
     return Response(problem(error), status=error.status, headers=headers, content_type=CONTENT_TYPE)
 
 
+FOR_MACHINES = ("/v1/", "/api/", "/webhooks/")
+
+
+def nothing_here(request: HttpRequest, **rest: str) -> JsonResponse:
+    """404 for an address of the API that does not exist."""
+    return _plain(NotFound("There is nothing at this address. /api/docs/ lists what there is."))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's 400, before any view was asked; as a problem where machines call."""
+    if not request.path.startswith(FOR_MACHINES):
+        return defaults.bad_request(request, exception)
+    return _plain(DomainError("This request cannot be read. Check its host, length and encoding."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """An error of ours; as a problem where machines call, without a word of what went wrong inside."""
+    if not request.path.startswith(FOR_MACHINES):
+        return defaults.server_error(request)
+    error = DomainError(
+        "An error of ours. It is on record; try again, or tell us the X-Request-ID.", code="server_error"
+    )
+    error.status, error.title = 500, "Internal Server Error"
+    return _plain(error)
+
+
+def _plain(error: DomainError) -> JsonResponse:
+    return JsonResponse(problem(error), status=error.status, content_type=CONTENT_TYPE)
+
+
 def handle_exception(exception: Exception, context: dict[str, Any]) -> Response | None:
     """REST framework's exception handler: everything a caller can act on becomes a problem; the rest is a logged 500."""
     set_rollback()
@@ -68,15 +100,26 @@ def _as_domain_error(exception: Exception) -> tuple[DomainError | None, dict[str
 
 
 def _from_framework(exception: exceptions.APIException) -> tuple[DomainError, dict[str, str]]:
-    error = DomainError(str(exception.detail), code=str(exception.get_codes()))
+    error = DomainError(_sentence(exception), code=str(exception.get_codes()))
     error.status = exception.status_code
-    error.title = exception.default_detail if isinstance(exception.default_detail, str) else error.title
+    error.title = HTTPStatus(exception.status_code).phrase
     headers = {}
     if header := getattr(exception, "auth_header", None):
         headers["WWW-Authenticate"] = header
     if wait := getattr(exception, "wait", None):
         headers["Retry-After"] = str(int(wait) + 1)
     return error, headers
+
+
+def _sentence(exception: exceptions.APIException) -> str:
+    """What REST framework says, with the remedy where it names none."""
+    if isinstance(exception, exceptions.NotAuthenticated):
+        return "Log in, or send a token: Authorization: Bearer sp_…"
+    if isinstance(exception, exceptions.MethodNotAllowed):
+        return f"{exception.detail} The header Allow names those that work here."
+    if isinstance(exception, exceptions.UnsupportedMediaType):
+        return "Send the body as JSON, with Content-Type: application/json."
+    return str(exception.detail)
 
 
 def flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:

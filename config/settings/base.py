@@ -207,8 +207,11 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["core.rest.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.rest.AlwaysFirst",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "accounts.openapi.ApiSchema",
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "core.problems.handle_exception",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
@@ -218,9 +221,16 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_REQUEST": False,
+    "SCHEMA_PATH_PREFIX": "/v1",
+    "PREPROCESSING_HOOKS": ["accounts.openapi.without_second_spellings"],
+    "ENUM_NAME_OVERRIDES": {
+        "CapabilityEnum": "accounts.openapi.CAPABILITIES",
+        "PromotionStateEnum": "promotions.states.State",
+        "DeploymentStateEnum": "promotions.states.DeploymentState",
+        "TargetTypeEnum": "promotions.types.TargetType",
+        "ImpactEnum": "promotions.types.Impact",
+    },
 }
 
 # Work in the background: the database is the truth, the broker a doorbell.
@@ -252,6 +262,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep facts": {"task": "events.sweep", "schedule": 15.0},
     "sweep deployments": {"task": "promotions.sweep_deployments", "schedule": 5.0},
     "sweep due dates": {"task": "promotions.sweep_due_dates", "schedule": 5.0},
+    "forget idempotency keys": {"task": "accounts.forget_idempotency_keys", "schedule": 3600.0},
     "beat is alive": {"task": "core.heartbeat", "schedule": 10.0},
 }
 

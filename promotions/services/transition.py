@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 from django.db import IntegrityError, connection
@@ -20,6 +21,7 @@ from promotions.types import PromotionContent
 from promotions.wire import ACTIONS, history_entry, render_history, render_promotion
 
 SUBJECT_TYPE = "promotion"
+NUMBER = re.compile(r"PR-[0-9]{4}-[0-9]{4,10}")
 
 
 def load(promotion: PromotionRequest) -> PromotionRequest:
@@ -133,6 +135,8 @@ def visible_request(user: User, number: str) -> PromotionRequest:
         .select_related("tenant", "author", "approved_by", "rejected_by", "reverses")
         .filter(number=number)
         .first()
+        if NUMBER.fullmatch(number)
+        else None
     )
     if found is None:
         raise NotFound(f"There is no request {number[:40]} that you may see.")

@@ -1,0 +1,1 @@
+"""REST of promotion requests, in the shape of their specification; see urls.py for the addresses."""

@@ -17,7 +17,7 @@ from accounts.models import (
     TenantUserObjectPermission,
     User,
 )
-from accounts.roles import Capability
+from accounts.roles import Capability, Role
 from core.errors import NotFound
 
 
@@ -118,6 +118,11 @@ def holders_of(capability: Capability, tenant: Tenant) -> QuerySet[User]:
         tenantuserobjectpermission__permission__codename=capability.value,
     )
     return User.objects.filter(everywhere | by_group | by_person, is_active=True).distinct()
+
+
+def holders_of_role(role: Role) -> QuerySet[User]:
+    """The active people who hold `role` in any tenant."""
+    return User.objects.filter(memberships__role=role.value, is_active=True).distinct()
 
 
 def home_tenant(user: User, among: Iterable[Tenant] | QuerySet[Tenant]) -> Tenant | None:

@@ -39,6 +39,7 @@ VARIABLES = [
     Variable("AWX_WEBHOOK_SECRETS", "", "Values accepted in X-Stagepass-Secret of AWX callbacks, by commas.", True),
     Variable("OPS_EMAILS", "", "Who else hears of failed deployments, separated by commas."),
     Variable("PROMOTION_LIFETIME_DAYS", "30", "Days after which an undecided request expires."),
+    Variable("PROMOTION_REMINDER_HOURS", "4,24,72", "Hours before each reminder to approvers, then it escalates."),
     Variable("SSO_GITHUB_CLIENT_ID", "", "Switches on logging in by GitHub."),
     Variable("SSO_GITHUB_SECRET", "", "Its secret.", secret=True),
     Variable("SSO_ATLASSIAN_CLIENT_ID", "", "Switches on logging in by Atlassian."),

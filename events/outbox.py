@@ -7,7 +7,8 @@ import fnmatch
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -20,7 +21,9 @@ from core.clock import now
 from core.doorbell import ring
 from core.failpoints import failpoint
 from core.plugins import load_callable
+from events import channel_health
 from events.models import Delivery, DeliveryState, DispatchCursor, DomainEvent
+from events.notifiers.base import Notifier
 from events.types import DeliveryFailed, DeliveryRefused
 
 log = structlog.get_logger(__name__)
@@ -36,26 +39,44 @@ Handler = Callable[[Delivery], dict[str, Any] | None]
 class Channel:
     """One subscriber of facts, as the SUBSCRIBERS setting describes it.
 
-    `handler(delivery)` tells one recipient of one fact and may return a receipt; `recipients(fact)` names who is told
-    (default: one nameless recipient); an `ordered` channel is served strictly in the order of the facts, one at a time;
-    `after(fact)` is called once the delivery is on record as done (and may be missed in a crash: only for doorbells);
-    `attempts` is how often it is tried before a person must look (None: for ever); `longest_wait` in seconds.
+    `notifier` is a class (see events/notifiers/base.py) made with `options`; or `handler(delivery)` tells one recipient
+    of one fact and may return a receipt, and `recipients(fact)` names who is told (default: one nameless recipient).
+    `but_not` takes facts out that `facts` let in. An `ordered` channel is served strictly in the order of the facts, one
+    at a time. `after(fact)` is called once the delivery is on record as done (and may be missed in a crash: only for
+    doorbells). `attempts` is how often it is tried before a person must look (None: for ever); `longest_wait` in seconds.
     """
 
     name: str
     facts: tuple[str, ...]
-    handler: str
+    handler: str = ""
     recipients: str = ""
+    notifier: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    but_not: tuple[str, ...] = ()
     after: str = ""
     ordered: bool = False
     attempts: int | None = 12
     longest_wait: float = 900
 
     def wants(self, fact_type: str) -> bool:
-        return any(fnmatch.fnmatchcase(fact_type, pattern) for pattern in self.facts)
+        return _matches(fact_type, self.facts) and not _matches(fact_type, self.but_not)
 
     def recipients_of(self, fact: DomainEvent) -> list[str]:
+        if self.notifier:
+            return self._load_notifier().recipients(fact)
         return list(load_callable(self.recipients)(fact)) if self.recipients else [""]
+
+    def load_handler(self) -> Handler:
+        handler: Handler = self._load_notifier().send if self.notifier else load_callable(self.handler)
+        return handler
+
+    def _load_notifier(self) -> Notifier:
+        notifier: Notifier = load_callable(self.notifier)(**self.options)
+        return notifier
+
+
+def _matches(fact_type: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(fact_type, pattern) for pattern in patterns)
 
 
 @cache
@@ -117,12 +138,22 @@ def deliver_channel(name: str, *, limit: int = 200) -> int:
         return _bury_orphans(name)
     if channel.ordered:
         return _deliver_in_order(channel, limit)
+    return _deliver_in_any_order(channel, limit)
+
+
+def _deliver_in_any_order(channel: Channel, limit: int) -> int:
+    """Attempt one after the other; stop when the channel as a whole turns out to be down."""
+    if not channel_health.may_try(channel.name):
+        return 0
     done = 0
     for _ in range(limit):
         delivery = _claim(channel)
-        if delivery is None:
+        outcome = _attempt(channel, delivery) if delivery else Outcome.DOWN
+        if outcome is Outcome.DOWN:
             break
-        done += _attempt(channel, delivery)
+        if outcome is Outcome.DONE and not done:
+            channel_health.note_up(channel.name)
+        done += outcome is Outcome.DONE
     return done
 
 
@@ -167,7 +198,7 @@ def _deliver_in_order(channel: Channel, limit: int) -> int:
             if delivery is None or (delivery.state == DeliveryState.QUEUED and delivery.next_at > now()):
                 break
             # The advisory lock proves that whoever held a lease is gone: no need to wait for it to run out.
-            if not _attempt(channel, _lease(delivery)):
+            if _attempt(channel, _lease(delivery)) is not Outcome.DONE:
                 break
             done += 1
     return done
@@ -187,21 +218,31 @@ def _only_one(name: str) -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
 
 
-def _attempt(channel: Channel, delivery: Delivery) -> bool:
-    handler: Handler = load_callable(channel.handler)
+class Outcome(Enum):
+    """How an attempt ended: delivered, not this time (or never), or nothing gets through on this channel."""
+
+    DONE = "done"
+    FAILED = "failed"
+    DOWN = "down"
+
+
+def _attempt(channel: Channel, delivery: Delivery) -> Outcome:
     try:
-        receipt = handler(delivery) or {}
+        receipt = channel.load_handler()(delivery) or {}
     except DeliveryRefused as refusal:
         _bury(delivery, str(refusal))
     except Exception as error:
         _postpone(channel, delivery, error)
+        if isinstance(error, DeliveryFailed) and error.channel_down:
+            channel_health.note_down(channel.name, str(error))
+            return Outcome.DOWN
     else:
         failpoint("before_delivery_done")
         _finish(delivery, receipt)
         if channel.after:
             load_callable(channel.after)(delivery.fact)
-        return True
-    return False
+        return Outcome.DONE
+    return Outcome.FAILED
 
 
 def _mine(delivery: Delivery) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from events import outbox
+from events import notices, outbox
 
 
 @shared_task(name="events.deliver")
@@ -16,3 +16,10 @@ def deliver(channel: str) -> int:
 def sweep() -> None:
     """Find what no doorbell was heard for."""
     outbox.ring_channels(outbox.route_facts() | outbox.due_channels())
+
+
+@shared_task(name="events.sweep_digests")
+def sweep_digests() -> None:
+    """Compile the digests whose time has come; each once, however many sweep."""
+    for user in notices.people_with_due_notices():
+        notices.compile_digest(user=user)

@@ -31,11 +31,15 @@ class Audience:
 
 
 class DeliveryFailed(Exception):
-    """The channel could not take it now; it is tried again later, after `retry_after` seconds if that is given."""
+    """The channel could not take it now; it is tried again later, after `retry_after` seconds if that is given.
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    `channel_down` says that nothing else will get through either: the channel then rests before it is tried again.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, *, channel_down: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.channel_down = channel_down
 
 
 class DeliveryRefused(DeliveryFailed):

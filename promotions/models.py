@@ -69,6 +69,8 @@ class PromotionRequest(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="When it lapses if nobody decides.")
+    remind_at = models.DateTimeField(null=True, blank=True, help_text="When its approvers are reminded next.")
+    reminders = models.PositiveSmallIntegerField(default=0, help_text="How often they were reminded.")
     approved_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     approved_at = models.DateTimeField(null=True, blank=True)
     approval_comment = models.TextField(blank=True)
@@ -122,6 +124,7 @@ class PromotionRequest(models.Model):
             models.Index(fields=["author", "-id"], name="promotion_of_author"),
             models.Index(fields=["scheduled_at"], condition=Q(state="scheduled"), name="promotion_due"),
             models.Index(fields=["expires_at"], condition=Q(state="pending"), name="promotion_lapsing"),
+            models.Index(fields=["remind_at"], condition=Q(state="pending"), name="promotion_to_remind"),
             GinIndex(SEARCH_VECTOR, name="promotion_text"),
         ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from celery import shared_task
 
 from core.clock import now
@@ -9,11 +11,12 @@ from core.context import acting_through
 from core.doorbell import ring
 from core.errors import DomainError
 from promotions.models import Deployment, PromotionRequest
-from promotions.services import expire_request, release_scheduled_request
+from promotions.services import expire_request, release_scheduled_request, remind_approvers
 from promotions.services.engine import follow, launch
 from promotions.states import DeploymentState, State
 
 SWEEP_LIMIT = 200
+SWEEP_SECONDS = 30
 
 
 @shared_task(name="promotions.launch_deployment")
@@ -49,6 +52,20 @@ def sweep_due_dates() -> None:
             _unless_someone_else(release_scheduled_request, promotion)
         for promotion in PromotionRequest.objects.filter(state=State.PENDING, expires_at__lte=now())[:SWEEP_LIMIT]:
             _unless_someone_else(expire_request, promotion)
+
+
+@shared_task(name="promotions.sweep_reminders")
+def sweep_reminders() -> None:
+    """Remind the approvers of whatever is due, the longest overdue first, for a while; the next sweep goes on."""
+    end = time.monotonic() + SWEEP_SECONDS
+    with acting_through("system"):
+        while time.monotonic() < end:
+            due = PromotionRequest.objects.filter(state=State.PENDING, remind_at__lte=now()).order_by("remind_at")
+            found = list(due[:SWEEP_LIMIT])
+            for promotion in found:
+                _unless_someone_else(remind_approvers, promotion)
+            if len(found) < SWEEP_LIMIT:
+                return
 
 
 def _unless_someone_else(verb, promotion: PromotionRequest) -> None:

@@ -263,6 +263,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep deployments": {"task": "promotions.sweep_deployments", "schedule": 5.0},
     "sweep due dates": {"task": "promotions.sweep_due_dates", "schedule": 5.0},
     "forget idempotency keys": {"task": "accounts.forget_idempotency_keys", "schedule": 3600.0},
+    "sweep reminders": {"task": "promotions.sweep_reminders", "schedule": 15.0},
+    "sweep digests": {"task": "events.sweep_digests", "schedule": 15.0},
     "beat is alive": {"task": "core.heartbeat", "schedule": 10.0},
 }
 
@@ -278,16 +280,28 @@ READINESS_CHECKS = {
 SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "audit": {
         "facts": ("promotion.*", "deployment.*"),
+        "but_not": ("promotion.reminded", "promotion.escalated"),
         "handler": "promotions.audit.handler.record_fact",
         "after": "promotions.audit.handler.fact_recorded",
         "ordered": True,
         "attempts": None,
         "longest_wait": 30,
     },
+    "email": {
+        "facts": ("promotion.*", "deployment.*", "notices.*"),
+        "notifier": "events.notifiers.email.EmailNotifier",
+        # About a day: 50 minutes of doubling waits, then one attempt each hour.
+        "attempts": 36,
+        "longest_wait": 3600,
+    },
 }
+# Every kind of notice people can get, app by app; see events/notifiers/base.py.
+NOTICES = ["events.notifiers.digest.NOTICES", "promotions.notifiers.notices.NOTICES"]
 
 # Promotions
 PROMOTION_LIFETIME = dt.timedelta(days=float(env.text("PROMOTION_LIFETIME_DAYS")))
+# The wait before each reminder to the approvers; after the last one it escalates to the CPI admins.
+PROMOTION_REMINDERS = [dt.timedelta(hours=float(hours)) for hours in env.items("PROMOTION_REMINDER_HOURS")]
 AUDIT_REPOSITORY = STATE_DIR / "audit.git"
 AUDIT_REMOTE = env.text("GIT_REMOTE")
 AUDIT_AUTHOR_DOMAIN = env.text("GIT_AUTHOR_DOMAIN")

@@ -1,6 +1,18 @@
-"""Tables of the fact log and its delivery."""
+"""Tables of the fact log, its delivery, and what people want to hear of it."""
 
 from events.models.deliveries import Delivery, DeliveryState, DispatchCursor
 from events.models.facts import DomainEvent
+from events.models.notices import ChannelHealth, HeldNotice, Mode, MutedSubject, NoticePreference, NoticeSettings
 
-__all__ = ["Delivery", "DeliveryState", "DispatchCursor", "DomainEvent"]
+__all__ = [
+    "ChannelHealth",
+    "Delivery",
+    "DeliveryState",
+    "DispatchCursor",
+    "DomainEvent",
+    "HeldNotice",
+    "Mode",
+    "MutedSubject",
+    "NoticePreference",
+    "NoticeSettings",
+]

@@ -10,6 +10,7 @@ from promotions.services.deployments import (
     release_scheduled_request,
     retry_deployment,
 )
+from promotions.services.reminders import remind_approvers
 from promotions.services.requests import (
     comment_on_request,
     create_request,
@@ -32,6 +33,7 @@ __all__ = [
     "expire_request",
     "reject_request",
     "release_scheduled_request",
+    "remind_approvers",
     "retry_deployment",
     "roll_back_request",
     "withdraw_request",

@@ -13,6 +13,7 @@ from core.clock import now
 from core.errors import WrongState
 from promotions import permissions
 from promotions.models import PromotionRequest
+from promotions.services.reminders import next_reminder
 from promotions.services.transition import load, move, one_active, publish_about, wrong_state
 from promotions.states import State
 from promotions.types import PromotionContent
@@ -46,6 +47,7 @@ def _insert(tenant: Tenant, content: PromotionContent, by: User, reverses: Promo
                 created_at=moment,
                 updated_at=moment,
                 expires_at=moment + settings.PROMOTION_LIFETIME,
+                remind_at=next_reminder(moment, reminders=0),
                 **_columns(content),
             )
             promotion = load(promotion)

@@ -67,11 +67,13 @@ def publish_about(
     data: dict[str, Any],
     at: dt.datetime | None = None,
 ) -> DomainEvent:
-    """The fact of a step, carrying the whole document for the audit trail."""
+    """The fact of a step, carrying the whole document for the audit trail; only ACTIONS add to its history."""
     moment = at or now()
     earlier = DomainEvent.objects.about(SUBJECT_TYPE, promotion.number).filter(type__in=list(ACTIONS))
-    entry = history_entry(fact_type, moment, by.email if by else "system", data)
-    document = render_promotion(promotion, [*render_history(earlier.order_by("sequence")), entry])
+    history = render_history(earlier.order_by("sequence"))
+    if fact_type in ACTIONS:
+        history.append(history_entry(fact_type, moment, by.email if by else "system", data))
+    document = render_promotion(promotion, history)
     return publish(
         type=fact_type,
         subject=Subject(SUBJECT_TYPE, promotion.number, f"{promotion.number} {promotion.title}"),

@@ -1,0 +1,95 @@
+"""What people do about notices, and what is held back for them: preferences, muting, leaving, digests."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Mapping
+
+from django.db import transaction
+
+from accounts.models import User
+from core.clock import now
+from core.errors import InvalidInput
+from events.models import DomainEvent, HeldNotice, Mode, MutedSubject, NoticePreference, NoticeSettings
+from events.notifiers.base import notice_kinds
+from events.notifiers.digest import DIGEST, DIGEST_FACT
+from events.preferences import modes_for
+from events.services import publish
+from events.types import Audience, Subject
+
+SUBJECT_TYPE = "person"
+
+
+@transaction.atomic
+def set_preferences(
+    *,
+    modes: Mapping[str, str],
+    quiet_from: dt.time | None,
+    quiet_until: dt.time | None,
+    digest_at: dt.time,
+    time_zone: str,
+    by: User,
+) -> None:
+    """Keep what `by` chose for themselves; InvalidInput for unknown kinds, modes or zones, or half quiet hours."""
+    errors: dict[str, list[str]] = {}
+    for kind, mode in modes.items():
+        if kind not in notice_kinds() or mode not in modes_for(kind):
+            errors[kind] = [f"Choose {', '.join(modes_for(kind))} for a kind of notice that exists."]
+    if time_zone not in zoneinfo.available_timezones():
+        errors["time_zone"] = ["Choose a time zone by its name, such as Europe/Paris."]
+    if (quiet_from is None) != (quiet_until is None):
+        missing = "quiet_from" if quiet_from is None else "quiet_until"
+        errors[missing] = ["Say both when quiet hours begin and when they end, or neither."]
+    if errors:
+        raise InvalidInput(errors)
+    for kind, mode in modes.items():
+        _choose(by, kind, mode)
+    NoticeSettings.objects.update_or_create(
+        user=by, defaults={"quiet_from": quiet_from, "quiet_until": quiet_until, "digest_at": digest_at}
+    )
+    User.objects.filter(pk=by.pk).update(time_zone=time_zone)
+
+
+def _choose(user: User, kind: str, mode: str) -> None:
+    NoticePreference.objects.update_or_create(user=user, kind=kind, defaults={"mode": mode})
+
+
+def mute(*, subject_type: str, subject_id: str, by: User) -> None:
+    """Hear no more of one thing; muting twice changes nothing."""
+    MutedSubject.objects.get_or_create(user=by, subject_type=subject_type, subject_id=subject_id)
+
+
+def unmute(*, subject_type: str, subject_id: str, by: User) -> None:
+    """Hear of it again."""
+    MutedSubject.objects.filter(user=by, subject_type=subject_type, subject_id=subject_id).delete()
+
+
+def unsubscribe(*, user: User, kind: str) -> None:
+    """Never send this kind again; held-back notices of someone who leaves the digest are dropped with it."""
+    _choose(user, kind, Mode.NEVER)
+    if kind == DIGEST:
+        user.held_notices.all().delete()
+
+
+def people_with_due_notices(limit: int = 500) -> list[User]:
+    """Whose held-back notices should go out now."""
+    return list(User.objects.filter(held_notices__due_at__lte=now()).distinct()[:limit])
+
+
+@transaction.atomic
+def compile_digest(*, user: User) -> DomainEvent | None:
+    """Turn what is due for `user` into one fact that the mail is made of; None when another sweep was faster."""
+    held = HeldNotice.objects.select_for_update(skip_locked=True).filter(user=user, due_at__lte=now())
+    sequences = {notice.pk: notice.fact_id for notice in held}
+    if not sequences:
+        return None
+    HeldNotice.objects.filter(pk__in=sequences).delete()
+    return publish(
+        type=DIGEST_FACT,
+        subject=Subject(SUBJECT_TYPE, str(user.public_id), user.email),
+        tenant=None,
+        by=None,
+        data={"facts": sorted(sequences.values())},
+        audience=Audience(users=(user.pk,)),
+    )

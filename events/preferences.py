@@ -1,0 +1,111 @@
+"""Reads of what a person wants to hear: at once, in a digest or never; quiet hours; muted things."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from dataclasses import dataclass
+
+from django.core import signing
+
+from accounts.models import User
+from core.clock import now
+from core.errors import NotFound
+from events.models import DomainEvent, Mode, MutedSubject, NoticePreference, NoticeSettings
+from events.notifiers.base import NoticeKind, notice_kinds
+from events.notifiers.digest import DIGEST
+
+_SALT = "events.unsubscribe"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a person is told of a fact: now, at a later time, or not at all for a reason."""
+
+    hold_until: dt.datetime | None = None
+    skip: str = ""
+
+
+def judge(user: User, fact: DomainEvent, kind: NoticeKind) -> Verdict:
+    """What the person's preferences say about this notice at this moment."""
+    mode = mode_of(user, kind.name)
+    if mode == Mode.NEVER:
+        return Verdict(skip="does not want this kind")
+    if kind.name == DIGEST:  # it has waited already
+        return Verdict()
+    if user.muted_subjects.filter(subject_type=fact.subject_type, subject_id=fact.subject_id).exists():
+        return Verdict(skip="muted it")
+    settings = settings_of(user)
+    zone = zone_of(user)
+    if mode == Mode.DIGEST:
+        return Verdict(hold_until=next_digest(settings, zone, now()))
+    return Verdict(hold_until=end_of_quiet(settings, zone, now()))
+
+
+def mode_of(user: User, kind: str) -> str:
+    chosen = NoticePreference.objects.filter(user=user, kind=kind).values_list("mode", flat=True).first()
+    return chosen or Mode.NOW
+
+
+def modes_for(kind: str) -> list[str]:
+    """What may be chosen for a kind; a digest cannot wait for itself."""
+    return [mode for mode in Mode.values if kind != DIGEST or mode != Mode.DIGEST]
+
+
+def settings_of(user: User) -> NoticeSettings:
+    """The person's settings; unsaved defaults when none were made."""
+    return NoticeSettings.objects.filter(user=user).first() or NoticeSettings(user=user)
+
+
+def zone_of(user: User) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(user.time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):  # typed in by staff
+        return zoneinfo.ZoneInfo("UTC")
+
+
+def end_of_quiet(settings: NoticeSettings, zone: zoneinfo.ZoneInfo, moment: dt.datetime) -> dt.datetime | None:
+    """When the quiet hours that `moment` lies in end; None outside of them."""
+    begin, end = settings.quiet_from, settings.quiet_until
+    if begin is None or end is None or begin == end:
+        return None
+    local = moment.astimezone(zone)
+    time = local.time()
+    inside = begin <= time < end if begin < end else time >= begin or time < end
+    return _next(end, local) if inside else None
+
+
+def next_digest(settings: NoticeSettings, zone: zoneinfo.ZoneInfo, moment: dt.datetime) -> dt.datetime:
+    """The next time for a digest that does not fall into the quiet hours."""
+    due = _next(settings.digest_at, moment.astimezone(zone))
+    return end_of_quiet(settings, zone, due) or due
+
+
+def _next(time: dt.time, local: dt.datetime) -> dt.datetime:
+    """The next moment after `local` at which its clock shows `time`, in UTC."""
+    for days in (0, 1):
+        candidate = dt.datetime.combine(local.date() + dt.timedelta(days=days), time, local.tzinfo)
+        if candidate.astimezone(dt.UTC) > local.astimezone(dt.UTC):
+            return candidate.astimezone(dt.UTC)
+    raise AssertionError("tomorrow is always later than now")
+
+
+def is_muted(user: User, subject_type: str, subject_id: str) -> bool:
+    return MutedSubject.objects.filter(user=user, subject_type=subject_type, subject_id=subject_id).exists()
+
+
+def unsubscribe_token(user: User, kind: str) -> str:
+    """Lets whoever holds the mail leave this kind of notice, and do nothing else."""
+    return signing.dumps([str(user.public_id), kind], salt=_SALT)
+
+
+def read_unsubscribe_token(token: str) -> tuple[User, str]:
+    """Whom and what kind the token is about; NotFound for a made-up one or a closed account."""
+    try:
+        public_id, kind = signing.loads(token, salt=_SALT)
+    except (signing.BadSignature, ValueError, TypeError):
+        public_id, kind = None, ""
+    user = User.objects.filter(public_id=public_id, is_active=True).first() if public_id else None
+    if user is None or kind not in notice_kinds():
+        raise NotFound("This link is not valid any more. Change what you hear of on your profile.")
+    return user, kind

@@ -10,6 +10,7 @@ import structlog
 from csp.constants import NONCE, NONE, SELF
 
 from config import env
+from config.settings.admin import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 STATE_DIR = Path(env.text("STAGEPASS_STATE")).absolute()
@@ -25,8 +26,9 @@ INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
     "events.apps.EventsConfig",
     "promotions.apps.PromotionsConfig",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "core.apps.StagepassAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -183,7 +185,6 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ["/admin/"],
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [NONCE, SELF],

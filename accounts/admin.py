@@ -37,7 +37,7 @@ class UserChangeForm(UnfoldUserChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, Admin):  # type: ignore[misc]  # the stubs narrow the paginator
+class UserAdmin(DjangoUserAdmin, Admin):
     """People. Rights come from memberships; nobody is deleted, because history keeps its names."""
 
     form = UserChangeForm

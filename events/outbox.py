@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from core.clock import now
+from core.context import acting_through
 from core.doorbell import ring
 from core.failpoints import failpoint
 from core.plugins import load_callable
@@ -188,6 +189,11 @@ def _only_one(name: str) -> Iterator[bool]:
 
 
 def _attempt(channel: Channel, delivery: Delivery) -> bool:
+    with acting_through("system", delivery.fact.request_id):
+        return _attempt_under_its_request_id(channel, delivery)
+
+
+def _attempt_under_its_request_id(channel: Channel, delivery: Delivery) -> bool:
     handler: Handler = load_callable(channel.handler)
     try:
         receipt = handler(delivery) or {}

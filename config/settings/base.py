@@ -15,10 +15,12 @@ from config.settings.admin import UNFOLD  # noqa: F401
 BASE_DIR = Path(__file__).resolve().parents[2]
 STATE_DIR = Path(env.text("STAGEPASS_STATE")).absolute()
 SITE_URL = env.text("STAGEPASS_URL").rstrip("/")
+GRPC_ADDRESS = env.text("STAGEPASS_GRPC")
 
 SECRET_KEY = env.text("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
 DEBUG = False
+DEMO = False
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
 
 INSTALLED_APPS = [
@@ -263,6 +265,10 @@ READINESS_CHECKS = {
     "beat": "core.health.check_beat",
     "outbox": "events.health.check_outbox",
 }
+
+# What /metrics reads besides the requests of its process.
+METRICS = ["events.metrics.outbox_gauges", "promotions.metrics.promotion_gauges"]
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
 SUBSCRIBERS: dict[str, dict[str, Any]] = {

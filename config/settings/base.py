@@ -270,6 +270,14 @@ READINESS_CHECKS = {
 METRICS = ["events.metrics.outbox_gauges", "promotions.metrics.promotion_gauges"]
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 
+# What manage.py document writes.
+DOCUMENTS = {
+    "docs/states.md": "config.documents.states",
+    "docs/facts.md": "config.documents.facts",
+    "docs/roles.md": "config.documents.roles",
+    "docs/configuration.md": "config.documents.configuration",
+}
+
 # Who hears of facts; see events/outbox.py for what an entry may say.
 SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "audit": {

@@ -8,7 +8,7 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.demo")
 
-app = Celery("stagepass")
+app = Celery("stagepass", task_cls="core.doorbell:TracedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 # For all threads: Django's run in a pool that did not import this module.

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ VARIABLES = [
     Variable("MFA", "on", "Whether people may add a second factor: on or off."),
     Variable("LOG_FORMAT", "json", "Log lines as json or console."),
     Variable("LOG_LEVEL", "INFO", "Least level that is logged."),
+    Variable("METRICS_TOKEN", "", "What /metrics asks for as a bearer token; empty: closed, in the demo open.", True),
+    Variable("STAGEPASS_GRPC", "localhost:8765", "The gRPC address that is told to people."),
     Variable("FAILPOINT", "", "For tests: kill the process at a named place."),
     Variable("FAILPOINT_MARK", "", "For tests: a file that makes the failpoint strike once."),
 ]
@@ -63,7 +66,9 @@ def text(name: str) -> str:
     """The variable's value or default; ImproperlyConfigured when a required one is missing."""
     variable = _BY_NAME[name]
     if variable.default is None:
-        return str(reader.str(name))
+        if not os.environ.get(name):
+            raise ImproperlyConfigured(f"Set {name} in the environment. {variable.help}")
+        return os.environ[name]
     return os.environ.get(name) or variable.default
 
 

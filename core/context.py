@@ -6,17 +6,23 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+import structlog
+
 surface: ContextVar[str] = ContextVar("surface", default="system")
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 @contextlib.contextmanager
 def acting_through(face: str, request: str = "") -> Iterator[None]:
-    """Within the block, facts say they came through `face` (rest, page, admin, mcp, grpc, cli, webhook, system)."""
+    """Within the block, facts say they came through `face` (rest, page, admin, mcp, grpc, cli, webhook, system).
+
+    Without `request` the request id stays the one from outside.
+    """
     face_token = surface.set(face)
     request_token = request_id.set(request or request_id.get())
     try:
-        yield
+        with structlog.contextvars.bound_contextvars(request_id=request_id.get()):
+            yield
     finally:
         surface.reset(face_token)
         request_id.reset(request_token)

@@ -5,16 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from celery import current_app
+from celery import Task, current_app
 from django.db import transaction
+
+from core.context import acting_through, request_id
 
 log = structlog.get_logger(__name__)
 
 
+class TracedTask(Task):
+    """What every task is: it runs under the request id that its doorbell brought along."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        given = str(self.request.get("stagepass_request_id") or "")
+        about = {"task": self.name, "task_id": self.request.id}
+        with acting_through("system", given), structlog.contextvars.bound_contextvars(**about):
+            return self.run(*args, **kwargs)
+
+
 def ring(task: str, *args: Any, countdown: float | None = None) -> bool:
-    """Ask a worker to run `task` now; False (and a log line) when the broker does not answer."""
+    """Ask a worker to run `task` now, under this request id; False (and a log line) when the broker does not answer."""
     try:
-        current_app.send_task(task, args=args, countdown=countdown, retry=False)
+        headers = {"stagepass_request_id": request_id.get()}
+        current_app.send_task(task, args=args, countdown=countdown, retry=False, headers=headers)
     except Exception as error:  # whatever the broker's client raises: the sweep is the guarantee
         log.warning("doorbell.unheard", task=task, error=str(error))
         return False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from celery import current_app, shared_task
@@ -11,7 +12,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
+from prometheus_client.registry import Collector
 
 from core.plugins import load_callable
 
@@ -70,6 +72,28 @@ def heartbeat() -> None:
     cache.set(BEAT_KEY, time.time(), timeout=None)
 
 
+class Gauges(Collector):
+    """What the METRICS setting reads from the database, when asked."""
+
+    def collect(self) -> Iterator[Metric]:
+        for path in settings.METRICS:
+            yield from load_callable(path)()
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus metrics of this process, in text form."""
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    """Prometheus metrics: this process's requests, and the system's gauges.
+
+    With METRICS_TOKEN only for who sends it as a bearer token; without, for everyone in the demo and nobody in production.
+    """
+    if not _may_read_metrics(request):
+        return HttpResponse("Send METRICS_TOKEN as a bearer token.\n", content_type="text/plain", status=403)
+    gauges = CollectorRegistry()
+    gauges.register(Gauges())
+    return HttpResponse(generate_latest() + generate_latest(gauges), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_read_metrics(request: HttpRequest) -> bool:
+    if not settings.METRICS_TOKEN:
+        return bool(settings.DEMO)
+    given = request.headers.get("Authorization", "")
+    return hmac.compare_digest(given.encode(), f"Bearer {settings.METRICS_TOKEN}".encode())

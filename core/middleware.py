@@ -31,7 +31,7 @@ class RequestContextMiddleware:
         request_id = given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
         face = next((face for prefix, face in _FACES.items() if request.path.startswith(prefix)), "page")
         started = time.perf_counter()
-        with acting_through(face, request_id), structlog.contextvars.bound_contextvars(request_id=request_id):
+        with acting_through(face, request_id):
             response = self.get_response(request)
             self.note(request, response, time.perf_counter() - started)
         response.headers["X-Request-ID"] = request_id

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from core.clock import now
+from core.context import acting_through
 from core.doorbell import ring
 from core.failpoints import failpoint
 from core.plugins import load_callable
@@ -227,6 +228,11 @@ class Outcome(Enum):
 
 
 def _attempt(channel: Channel, delivery: Delivery) -> Outcome:
+    with acting_through("system", delivery.fact.request_id):
+        return _attempt_under_its_request_id(channel, delivery)
+
+
+def _attempt_under_its_request_id(channel: Channel, delivery: Delivery) -> Outcome:
     try:
         receipt = channel.load_handler()(delivery) or {}
     except DeliveryRefused as refusal:

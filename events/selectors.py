@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.db import connection
+
 from events.models import DomainEvent
 from events.services import GENESIS_HASH
 
@@ -29,3 +31,16 @@ def find_chain_break(facts: Iterator[DomainEvent] | None = None) -> ChainBreak |
             return ChainBreak(fact.sequence, f"the content of fact {fact.sequence} was changed after it was written")
         previous_hash, expected = fact.hash, expected + 1
     return None
+
+
+def subject_types() -> list[str]:
+    """The kinds of things that the log tells of; one step in the index for each, however long the log is."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH RECURSIVE kinds (kind) AS ("
+            " (SELECT subject_type FROM events_domainevent ORDER BY subject_type LIMIT 1) UNION ALL"
+            " SELECT (SELECT subject_type FROM events_domainevent WHERE subject_type > kind"
+            " ORDER BY subject_type LIMIT 1) FROM kinds WHERE kind IS NOT NULL"
+            ") SELECT kind FROM kinds WHERE kind IS NOT NULL"
+        )
+        return [kind for (kind,) in cursor.fetchall()]

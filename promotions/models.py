@@ -85,6 +85,7 @@ class PromotionRequest(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("force_promotionrequest", "Can force the state of a request")]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="promotion_state_known"),
             models.CheckConstraint(
@@ -122,6 +123,7 @@ class PromotionRequest(models.Model):
             models.Index(fields=["state", "-id"], name="promotion_by_state"),
             models.Index(fields=["tenant", "state", "-id"], name="promotion_tenant_state"),
             models.Index(fields=["author", "-id"], name="promotion_of_author"),
+            models.Index(fields=["-created_at"], name="promotion_by_time"),
             models.Index(fields=["scheduled_at"], condition=Q(state="scheduled"), name="promotion_due"),
             models.Index(fields=["expires_at"], condition=Q(state="pending"), name="promotion_lapsing"),
             models.Index(fields=["remind_at"], condition=Q(state="pending"), name="promotion_to_remind"),

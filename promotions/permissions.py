@@ -60,6 +60,12 @@ def check_can_roll_back(user: User, promotion: PromotionRequest) -> None:
     check_can_create(user, promotion.tenant)
 
 
+def check_can_force(user: User, promotion: PromotionRequest) -> None:
+    """Operators only: staff with the permission force_promotionrequest, who may also see the request."""
+    if not (user.is_active and user.is_staff and user.has_perm("promotions.force_promotionrequest")):
+        raise NotAllowed("Only operators may force a state. Ask an administrator.", code="not_authorized")
+
+
 def _check_is_author(user: User, promotion: PromotionRequest, verb: str) -> None:
     if promotion.author_id != user.pk:
         raise NotAllowed(f"Only {promotion.author.get_full_name()} can {verb} this request.", code="not_author")

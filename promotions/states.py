@@ -25,6 +25,13 @@ class State(models.TextChoices):
 # At most one request of a target may be in one of these at a time.
 ACTIVE = (State.PENDING, State.SCHEDULED, State.APPROVED, State.DEPLOYING)
 
+# Where an operator may force a request to; the other states come about only by a decision or by the machinery.
+FORCEABLE = (State.PENDING, State.WITHDRAWN, State.EXPIRED, State.FAILED, State.DEPLOYED, State.ROLLED_BACK)
+# What cannot be without an approval of the very content; the database holds it too.
+NEEDS_APPROVAL = (
+    State.SCHEDULED, State.APPROVED, State.DEPLOYING, State.DEPLOYED, State.FAILED, State.ROLLED_BACK,
+)  # fmt: skip
+
 PROMOTION = TransitionTable(
     "promotion request",
     [

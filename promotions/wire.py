@@ -24,6 +24,7 @@ ACTIONS = {
     "promotion.expired": "expired",
     "promotion.due": "due",
     "promotion.rolled_back": "rolled_back",
+    "promotion.forced": "forced",
     "deployment.started": "deploying",
     "deployment.succeeded": "deployed",
     "deployment.failed": "failed",

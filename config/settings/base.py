@@ -10,14 +10,17 @@ import structlog
 from csp.constants import NONCE, NONE, SELF
 
 from config import env
+from config.settings.admin import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 STATE_DIR = Path(env.text("STAGEPASS_STATE")).absolute()
 SITE_URL = env.text("STAGEPASS_URL").rstrip("/")
+GRPC_ADDRESS = env.text("STAGEPASS_GRPC")
 
 SECRET_KEY = env.text("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
 DEBUG = False
+DEMO = False
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
 
 INSTALLED_APPS = [
@@ -25,8 +28,9 @@ INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
     "events.apps.EventsConfig",
     "promotions.apps.PromotionsConfig",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "core.apps.StagepassAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -183,7 +187,6 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ["/admin/"],
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [NONCE, SELF],
@@ -274,6 +277,18 @@ READINESS_CHECKS = {
     "broker": "core.health.check_broker",
     "beat": "core.health.check_beat",
     "outbox": "events.health.check_outbox",
+}
+
+# What /metrics reads besides the requests of its process.
+METRICS = ["events.metrics.outbox_gauges", "promotions.metrics.promotion_gauges"]
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+
+# What manage.py document writes.
+DOCUMENTS = {
+    "docs/states.md": "config.documents.states",
+    "docs/facts.md": "config.documents.facts",
+    "docs/roles.md": "config.documents.roles",
+    "docs/configuration.md": "config.documents.configuration",
 }
 
 # Who hears of facts; see events/outbox.py for what an entry may say.

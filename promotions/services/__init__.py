@@ -10,6 +10,7 @@ from promotions.services.deployments import (
     release_scheduled_request,
     retry_deployment,
 )
+from promotions.services.operators import force_request_state
 from promotions.services.reminders import remind_approvers
 from promotions.services.requests import (
     comment_on_request,
@@ -31,6 +32,7 @@ __all__ = [
     "deployment_succeeded",
     "edit_request",
     "expire_request",
+    "force_request_state",
     "reject_request",
     "release_scheduled_request",
     "remind_approvers",

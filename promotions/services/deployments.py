@@ -100,7 +100,7 @@ def deployment_succeeded(*, deployment: Deployment, result: dict[str, Any]) -> P
     if not _finish(deployment, DeploymentState.SUCCEEDED, result=result):
         return None
     promotion, moment = deployment.promotion, now()
-    replaced = _set_running_version(promotion)
+    replaced = set_running_version(promotion)
     moved = move(
         promotion,
         "succeed",
@@ -140,7 +140,7 @@ def _data(deployment: Deployment, **entry: Any) -> dict[str, Any]:
     }
 
 
-def _set_running_version(promotion: PromotionRequest) -> str:
+def set_running_version(promotion: PromotionRequest) -> str:
     """Production runs this version now; the one it ran before, or empty when that is not known."""
     place: dict[str, Any] = {
         "tenant": promotion.tenant,

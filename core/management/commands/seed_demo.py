@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ class Command(BaseCommand):
                 load_callable(seed)()
         demo = {
             "url": settings.SITE_URL,
-            "grpc": os.environ.get("STAGEPASS_GRPC", "localhost:8765"),
+            "grpc": settings.GRPC_ADDRESS,
             "audit_repository": str(settings.AUDIT_REPOSITORY),
             "mailbox": str(settings.STATE_DIR / "mailbox"),
             "users": users,

@@ -1,0 +1,1 @@
+"""Tickets: what is to be done, the plan it follows, and the workers that do it."""

@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "core.apps.CoreConfig",
     "accounts.apps.AccountsConfig",
     "events.apps.EventsConfig",
+    "tickets.apps.TicketsConfig",
     "promotions.apps.PromotionsConfig",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",

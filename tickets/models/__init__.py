@@ -1,0 +1,21 @@
+"""Tables of projects, tickets, their work and the coordinators' reading marks."""
+
+from tickets.models.coordination import ConsumerPosition, EventMark
+from tickets.models.projects import Project
+from tickets.models.tickets import Comment, Dependency, Ticket, TicketLink, TicketQuerySet
+from tickets.models.work import StageTask, StageTaskQuerySet, Worker, WorkerQuerySet
+
+__all__ = [
+    "Comment",
+    "ConsumerPosition",
+    "Dependency",
+    "EventMark",
+    "Project",
+    "StageTask",
+    "StageTaskQuerySet",
+    "Ticket",
+    "TicketLink",
+    "TicketQuerySet",
+    "Worker",
+    "WorkerQuerySet",
+]

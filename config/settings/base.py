@@ -70,6 +70,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "accounts.middleware.TimeZoneMiddleware",
+    "core.console.ConsoleMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -202,6 +204,20 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+CSRF_FAILURE_VIEW = "core.views.csrf_failure"
+
+# The console: an entry shows where its address exists, so an app that is not installed leaves no gap.
+NAVIGATION = [
+    {"label": "Overview", "icon": "house", "url_name": "overview"},
+    {"label": "Requests", "icon": "git-pull-request-arrow", "url_name": "requests"},
+    {"label": "Tickets", "icon": "ticket", "url_name": "tickets"},
+    {"label": "Events", "icon": "calendar-days", "url_name": "events"},
+    {"label": "Import maps", "icon": "boxes", "url_name": "iep"},
+    {"label": "Activity", "icon": "activity", "url_name": "activity"},
+]
+# The server-sent-event stream of a tab; empty: pages refresh what runs every ten seconds instead.
+LIVE_STREAM_URL = ""
 
 # REST
 REST_FRAMEWORK = {

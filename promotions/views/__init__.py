@@ -1,0 +1,1 @@
+"""The pages of promotion requests: each parses, calls one service, presents."""

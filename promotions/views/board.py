@@ -1,0 +1,69 @@
+"""The list of requests, as cards or as a dense table."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts.models import User
+from accounts.roles import Capability
+from accounts.selectors import grants_of
+from core.console import is_partial
+from core.paging import page_of
+from promotions.pages import board
+from promotions.pages.looks import STATES
+
+PER_PAGE = {"cards": 24, "table": 50}
+
+
+@require_safe
+@login_required
+def request_list(request: HttpRequest) -> HttpResponse:
+    """Requests this person may see; the whole page, or only its list for HTMX."""
+    user = request.user
+    assert isinstance(user, User)
+    wanted = board.BoardFilter.of(request.GET)
+    view = "table" if request.GET.get("view") == "table" else "cards"
+    found = board.find_requests(user, wanted)
+    counts = board.count_by_state(found)
+    in_state = found.filter(state=wanted.state) if wanted.state else found
+    page = page_of(board.for_cards(in_state), request.GET, size=PER_PAGE[view])
+    context = {
+        "wanted": wanted,
+        "view": view,
+        "page": page,
+        "cards": board.make_cards(user, page.rows),
+        "tabs": state_tabs(counts, wanted.state),
+        "tenants": list(board.tenants_to_filter_by(user)),
+        "can_create": may_create_somewhere(user),
+    }
+    template = "requests/list.html#list" if is_partial(request) and request.GET.get("part") else "requests/list.html"
+    return render(request, template, context)
+
+
+def state_tabs(counts: dict[str, int], current: str) -> list[dict[str, object]]:
+    """One tab for each state that has requests, the current one in any case, after one for all."""
+    every = sum(counts.values())
+    tabs: list[dict[str, object]] = [
+        {"state": "", "label": "All", "tone": "", "count": board.spell_count(every), "current": not current}
+    ]
+    for state, look in STATES.items():
+        if counts.get(state) or state == current:
+            tabs.append(
+                {
+                    "state": str(state),
+                    "label": look.label,
+                    "tone": look.tone,
+                    "count": board.spell_count(counts.get(state, 0)),
+                    "current": state == current,
+                }
+            )
+    return tabs
+
+
+def may_create_somewhere(user: User) -> bool:
+    grants = grants_of(user)
+    wanted = Capability.REQUEST_PROMOTION
+    return wanted in grants.everywhere or any(wanted in held for held in grants.by_tenant.values())

@@ -1,0 +1,329 @@
+// What the pages gain with JavaScript: dialogs, keyboard, drafts, live refresh. Reading and deciding work without it.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  root.classList.replace("no-js", "js");
+
+  const find = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const meta = (name) => find(`meta[name="${name}"]`)?.content ?? "";
+  const cookie = (name) => document.cookie.split("; ").find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
+  const announce = (words) => { const place = find("#announcer"); if (place) place.textContent = words; };
+
+  // Toasts ------------------------------------------------------------------------------------------------------------
+  const TOAST_SECONDS = 9;
+  function ageToast(toast) {
+    if (toast.dataset.aging) return;
+    toast.dataset.aging = "1";
+    let left = TOAST_SECONDS;
+    const timer = setInterval(() => {
+      if (toast.matches(":hover, :focus-within") || toast.classList.contains("tone--red")) return;
+      if ((left -= 1) <= 0) { clearInterval(timer); toast.remove(); }
+    }, 1000);
+  }
+  function toast(words, tone = "blue", address = "") {
+    const place = find("#toasts");
+    if (!place) return;
+    const box = document.createElement("div");
+    box.className = `toast tone--${tone}`;
+    box.dataset.toast = "";
+    const text = document.createElement(address ? "a" : "div");
+    text.className = "toast__text";
+    text.textContent = words;
+    if (address) text.href = address;
+    box.append(text);
+    place.append(box);
+    while (place.children.length > 4) place.firstElementChild.remove();
+    ageToast(box);
+  }
+
+  // Dialogs -----------------------------------------------------------------------------------------------------------
+  function open(id) {
+    const dialog = document.getElementById(id);
+    if (!dialog || dialog.open) return Boolean(dialog);
+    dialog.showModal();
+    find("textarea, input:not([type=hidden])", dialog)?.focus();
+    return true;
+  }
+  document.addEventListener("click", (event) => {
+    const target = event.target;
+    if (!(target instanceof Element)) return;
+    const opener = target.closest("[data-opens]");
+    if (opener && !event.metaKey && !event.ctrlKey && !event.shiftKey && open(opener.dataset.opens)) {
+      opener.closest("details.menu")?.removeAttribute("open");
+      event.preventDefault();
+      return;
+    }
+    const closer = target.closest("[data-closes]");
+    const dialog = target.closest("dialog");
+    if (closer && dialog) { event.preventDefault(); dialog.close(); }
+    else if (dialog && target === dialog && !isInside(event, dialog)) dialog.close();
+    target.closest("[data-dismiss]")?.closest("[data-toast]")?.remove();
+    const copy = target.closest("[data-copy]");
+    if (copy) { event.preventDefault(); copyText(copy); }
+    for (const menu of all("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
+  });
+  const isInside = (event, box) => {
+    const edge = box.getBoundingClientRect();
+    return event.clientX >= edge.left && event.clientX <= edge.right && event.clientY >= edge.top && event.clientY <= edge.bottom;
+  };
+  document.addEventListener("close", (event) => {
+    if (event.target instanceof HTMLDialogElement) refreshStale();
+  }, true);
+
+  async function copyText(button) {
+    try { await navigator.clipboard.writeText(button.dataset.copy); }
+    catch { return toast("Copying is not allowed here. Select the text instead.", "amber"); }
+    button.dataset.copied = "";
+    announce("Copied");
+    setTimeout(() => delete button.dataset.copied, 1500);
+  }
+
+  // Times -------------------------------------------------------------------------------------------------------------
+  const UNITS = [[31536000, "year"], [2592000, "month"], [86400, "day"], [3600, "hour"], [60, "minute"]];
+  function relative(moment) {
+    const seconds = (Date.now() - moment) / 1000;
+    const unit = UNITS.find(([size]) => Math.abs(seconds) >= size);
+    if (!unit) return seconds >= 0 ? "just now" : "in a moment";
+    const count = Math.floor(Math.abs(seconds) / unit[0]);
+    const words = `${count} ${unit[1]}${count === 1 ? "" : "s"}`;
+    return seconds >= 0 ? `${words} ago` : `in ${words}`;
+  }
+  function tellTimes() {
+    for (const time of all("time[datetime]")) {
+      const moment = Date.parse(time.dateTime);
+      const words = Number.isNaN(moment) ? "" : relative(moment);
+      if (words && time.textContent !== words) time.textContent = words;
+    }
+  }
+
+  // Forms -------------------------------------------------------------------------------------------------------------
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement) || form.method !== "post") return;
+    // Signing in or out in another tab changes the token; the cookie always has the current one.
+    const token = find("input[name=csrfmiddlewaretoken]", form);
+    if (token && cookie("csrftoken")) token.value = cookie("csrftoken");
+    if (form.dataset.draft) sessionStorage.setItem("draft-sent", draftKey(form));
+    if (!("once" in form.dataset) || form.hasAttribute("hx-post")) return;
+    if (form.dataset.sent && Date.now() - Number(form.dataset.sent) < 15000) { event.preventDefault(); return; }
+    form.dataset.sent = String(Date.now());
+    for (const button of all("button:not([type=button])", form)) button.dataset.busy = "";
+  });
+  window.addEventListener("pageshow", () => {
+    for (const form of all("form[data-sent]")) delete form.dataset.sent;
+    for (const button of all("[data-busy]")) delete button.dataset.busy;
+  });
+  document.addEventListener("change", (event) => {
+    const field = event.target;
+    if (field instanceof HTMLSelectElement && field.closest("[data-filters]")) submitFilters(field.form);
+  });
+  // A shared address should not carry empty parts.
+  function submitFilters(form) {
+    for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
+    form.requestSubmit();
+  }
+  document.addEventListener("submit", (event) => {
+    if (event.target instanceof Element && event.target.matches("[data-filters]")) {
+      for (const field of event.target.elements) if (field.name && !field.value) field.disabled = true;
+    }
+  });
+  window.addEventListener("pageshow", () => {
+    for (const field of all("[data-filters] :disabled")) field.disabled = false;
+  });
+
+  // Drafts: what was typed outlives an ended session, a crash and the Back button, in this tab and for this person ----------
+  const draftKey = (form) => `draft:${meta("stagepass-person")}:${form.dataset.draft}`;
+  const typedFields = (form) => [...form.elements].filter((field) => field.name && field.type !== "hidden" && !(field instanceof HTMLButtonElement));
+  function saveDraft(form) {
+    const draft = typedFields(form).map((field) => [field.name, field.type === "checkbox" || field.type === "radio" ? field.value : "", field.type === "checkbox" || field.type === "radio" ? field.checked : field.value]);
+    try { sessionStorage.setItem(draftKey(form), JSON.stringify(draft)); } catch { /* storage may be full or off */ }
+  }
+  function restoreDraft(form) {
+    const kept = sessionStorage.getItem(draftKey(form));
+    if (!kept || "draftFresh" in form.dataset) return;
+    let changed = false;
+    for (const [name, choice, value] of JSON.parse(kept)) {
+      for (const field of typedFields(form)) {
+        if (field.name !== name) continue;
+        if (typeof value === "boolean") {
+          if (field.value === choice && field.checked !== value) { field.checked = value; changed = true; }
+        } else if (field.value !== value) { field.value = value; changed = true; }
+      }
+    }
+    const note = find("[data-draft-note]", form);
+    if (changed && note) note.hidden = false;
+  }
+  document.addEventListener("input", (event) => {
+    const form = event.target instanceof Element ? event.target.closest("form[data-draft]") : null;
+    if (form) saveDraft(form);
+  });
+  document.addEventListener("click", (event) => {
+    const discard = event.target instanceof Element ? event.target.closest("[data-draft-discard]") : null;
+    if (!discard) return;
+    sessionStorage.removeItem(draftKey(discard.closest("form")));
+    location.replace(location.pathname + location.search);
+  });
+
+  // Ticking several rows --------------------------------------------------------------------------------------------------
+  function countTicked() {
+    const bar = find("[data-bulk]");
+    if (!bar) return;
+    const ticked = all(`input[form="${bar.id}"]:checked`).length;
+    bar.hidden = ticked === 0;
+    find("[data-bulk-count]", bar).textContent = `${ticked} ticked`;
+  }
+  document.addEventListener("change", (event) => {
+    if (event.target instanceof Element && event.target.matches("input[form]")) countTicked();
+  });
+
+  // Keyboard --------------------------------------------------------------------------------------------------------------
+  const rows = () => all("[data-row]");
+  const chosen = () => find("[data-row][data-selected]");
+  function choose(step) {
+    const list = rows();
+    if (!list.length) return;
+    const at = list.indexOf(chosen());
+    const next = list[Math.max(0, Math.min(list.length - 1, at === -1 ? (step > 0 ? 0 : list.length - 1) : at + step))];
+    for (const row of list) delete row.dataset.selected;
+    next.dataset.selected = "";
+    next.scrollIntoView({ block: "nearest" });
+    find("a[href]", next)?.focus({ preventScroll: true });
+  }
+  function decide(key) {
+    const row = chosen();
+    const address = row && (key === "a" ? row.dataset.approve : row.dataset.reject);
+    if (address) { location.assign(address); return true; }
+    const button = find(`[data-key="${key}"]`);
+    if (button) { button.click(); return true; }
+    return false;
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || event.isComposing) return;
+    const target = event.target;
+    if (target instanceof Element && target.matches("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]")) {
+      if (event.key === "Escape" && target.matches("[type=search]")) target.blur();
+      return;
+    }
+    if (find("dialog[open]")) return;
+    const row = chosen();
+    const actions = {
+      j: () => choose(1),
+      k: () => choose(-1),
+      x: () => find("input[type=checkbox]", row ?? document.createElement("i"))?.click(),
+      "/": () => { const search = find('[data-key="/"]'); search?.focus(); search?.select(); },
+      "?": () => open("shortcuts"),
+      a: () => decide("a"),
+      r: () => decide("r"),
+      c: () => find('[data-key="c"]')?.click(),
+    };
+    if (event.key === "Enter" && row && !(target instanceof Element && target.matches("a, button, summary"))) location.assign(row.dataset.href);
+    if (event.key === "Escape") for (const menu of all("details.menu[open]")) menu.open = false;
+    if (!(event.key in actions)) return;
+    event.preventDefault();
+    actions[event.key]();
+  });
+
+  // Live: parts with data-live="type" or data-live="type:id" refresh when a fact about them arrives -------------------------------
+  const FALLBACK_SECONDS = 10;
+  const stale = new Set();
+  const concerns = (part, type, subject) => part.dataset.live.split(" ").some((topic) => topic === "*" || topic === type || topic === `${type}:${subject}`);
+  const busy = (part) => Boolean(find("dialog[open]", part)) || (part.contains(document.activeElement) && document.activeElement.matches("textarea, input:not([type=checkbox])"));
+  function refresh(part) {
+    if (busy(part)) { stale.add(part); return; }
+    stale.delete(part);
+    window.htmx?.trigger(part, "stagepass:changed");
+  }
+  function refreshStale() { for (const part of [...stale]) if (part.isConnected && !busy(part)) refresh(part); else if (!part.isConnected) stale.delete(part); }
+  document.addEventListener("focusout", () => setTimeout(refreshStale, 300));
+  let waiting = null;
+  const due = new Set();
+  function changed(type, subject) {
+    for (const part of all("[data-live]")) if (concerns(part, type, subject)) due.add(part);
+    // Several facts at once are one refresh.
+    waiting ??= setTimeout(() => { waiting = null; for (const part of due) if (part.isConnected) refresh(part); due.clear(); }, 250);
+  }
+  function refreshAll() { for (const part of all("[data-live]")) refresh(part); }
+
+  const CONCERN_TONES = { succeeded: "green", approved: "green", failed: "red", rejected: "red" };
+  function hear(message) {
+    let fact;
+    try { fact = JSON.parse(message.data); } catch { return; }
+    if (!fact || typeof fact.type !== "string") return;
+    const [type, id] = typeof fact.subject === "object" && fact.subject !== null ? [fact.subject.type, fact.subject.id] : String(fact.subject ?? "").split(/:(.*)/s);
+    changed(type || fact.type.split(".")[0], id ?? "");
+    changed("activity", "");
+    if (fact.toast) toast(fact.toast, CONCERN_TONES[fact.type.split(".")[1]] ?? "blue", fact.url ?? "");
+    document.body.dispatchEvent(new CustomEvent("stagepass:fact", { detail: fact }));
+  }
+  function connect(address) {
+    const banner = find("#connection");
+    let lost = null;
+    const source = new EventSource(address);
+    const listen = source.addEventListener.bind(source);
+    source.onmessage = hear;
+    listen("fact", hear);
+    listen("open", () => {
+      clearTimeout(lost);
+      lost = null;
+      if (banner && !banner.hidden) { banner.hidden = true; refreshAll(); announce("Connected again"); }
+    });
+    listen("error", () => {
+      if (source.readyState === EventSource.CLOSED) { source.close(); setTimeout(() => connect(address), 8000); }
+      // Short gaps heal by themselves and are not worth a word.
+      lost ??= setTimeout(() => { if (banner) banner.hidden = false; }, 2500);
+    });
+    window.addEventListener("pagehide", () => { clearTimeout(lost); source.close(); }, { once: true });
+  }
+  function startLive() {
+    const address = meta("stagepass-live");
+    if (address && "EventSource" in window) {
+      connect(address);
+      window.addEventListener("pageshow", (event) => { if (event.persisted) { connect(address); refreshAll(); } });
+    }
+    setInterval(() => {
+      if (document.hidden) return;
+      for (const part of all(address ? "[data-live-running]" : "[data-live-running], [data-live-poll]")) refresh(part);
+    }, FALLBACK_SECONDS * 1000);
+  }
+
+  // HTMX --------------------------------------------------------------------------------------------------------------
+  document.addEventListener("htmx:configRequest", (event) => { event.detail.headers["X-CSRFToken"] = cookie("csrftoken"); });
+  let openFolds = [];
+  document.addEventListener("htmx:beforeSwap", () => { openFolds = all("details[id][open]").map((fold) => fold.id); });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of openFolds) document.getElementById(id)?.setAttribute("open", "");
+    settle();
+  });
+  document.addEventListener("stagepass:signed-out", () => {
+    const banner = find("#connection");
+    if (!banner || !banner.hidden) return;
+    banner.hidden = false;
+    const words = find("[data-words]", banner);
+    words.textContent = "You were signed out. What you typed is kept. ";
+    const link = document.createElement("a");
+    link.href = `/accounts/login/?next=${encodeURIComponent(location.pathname + location.search)}`;
+    link.textContent = "Sign in again";
+    words.append(link);
+  });
+  document.addEventListener("htmx:sendError", () => announce("The server does not answer. It is tried again."));
+  document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.status !== 401 && event.detail.requestConfig.verb !== "get") toast("That did not work. Nothing was changed; try again in a moment.", "red");
+  });
+
+  function settle() {
+    tellTimes();
+    countTicked();
+    for (const box of all("[data-toast]")) ageToast(box);
+    for (const log of all("[data-follow]")) log.scrollTop = log.scrollHeight;
+  }
+  document.addEventListener("DOMContentLoaded", () => {
+    const sent = sessionStorage.getItem("draft-sent");
+    if (sent && "clearsDrafts" in document.body.dataset) { sessionStorage.removeItem(sent); sessionStorage.removeItem("draft-sent"); }
+    for (const form of all("form[data-draft]")) restoreDraft(form);
+    find("[data-focus]")?.focus();
+    settle();
+    startLive();
+    setInterval(tellTimes, 20000);
+  });
+})();

@@ -10,20 +10,7 @@ import pytest
 from promotions.deployers import awx_client
 from promotions.deployers.awx import AwxDeployer
 from promotions.deployers.base import DeployerError, DeployerRefused, DeployerUnsure
-from tests.fakes.running import running_awx
 from tests.promotions.deployers.jobs import document, follow, make_job
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running_awx() as fake:
-        yield fake
-
-
-@pytest.fixture
-def awx(server):
-    server.behave()
-    return server
 
 
 @pytest.fixture

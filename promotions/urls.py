@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from promotions import webhooks
 from promotions.views import board, bulk, detail, form, overview
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("promotions.api.urls")),
+    path("webhooks/awx/job-complete", webhooks.awx_job_complete, name="awx_job_complete"),
     path("", overview.overview, name="overview"),
     path("requests/", board.request_list, name="requests"),
     path("requests/new/", form.request_new, name="request_new"),

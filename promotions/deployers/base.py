@@ -14,7 +14,8 @@ class Job:
     """One deployment attempt as a deployer sees it.
 
     `nonce` is unique per attempt: whoever starts the same nonce twice must end with one job. `request` is the request's
-    document, `options` the target's, `created_at` a moment before any job of this nonce can exist.
+    document, `options` the target's, `created_at` a moment before any job of this nonce can exist. With `tries` above 1 an
+    earlier start may have succeeded without anybody knowing. `cancel_requested` forbids to start anything new.
     """
 
     nonce: str
@@ -27,6 +28,7 @@ class Job:
     job_id: str = ""
     log_offset: int = 0
     tries: int = 1
+    cancel_requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class DeployerError(Exception):
     """The deployer could not answer; nothing is known, so it is asked again later."""
 
 
+class DeployerUnsure(DeployerError):
+    """It was asked to start a job and nobody knows whether it did; only much later may an absent job be believed."""
+
+
 class DeployerRefused(DeployerError):
     """The deployer will never do this (wrong option, missing template, refused variable); the attempt fails with it."""
 
@@ -52,7 +58,7 @@ class Deployer(Protocol):
     """Brings versions to an environment. Every method may be called again after a crash; each is bounded in time."""
 
     def start(self, job: Job) -> str:
-        """Start the job, or find the one that this nonce started before; its id."""
+        """Start the job, or find the one that this nonce started before; its id. Takes less than 50 seconds."""
 
     def poll(self, job: Job) -> Progress:
         """Where the job stands now, with the output since `job.log_offset`."""

@@ -28,6 +28,8 @@ class LocalDeployer:
 
     def start(self, job: Job) -> str:
         """DeployerRefused when the target's options do not say what to run."""
+        if job.cancel_requested and self.runs.prevent(job.nonce):
+            raise DeployerRefused("Canceled before it was started.")
         self.runs.begin(job.nonce, command_of(job))
         return f"local-{job.nonce}"
 

@@ -137,6 +137,11 @@ class Runs:
         trees.stop(lambda: trees.marked(f"{MARK}={place.name}"), grace=1.0)
         return {"outcome": "failed", "error": "Lost: its runner died before it could tell how the command ended."}
 
+    def prevent(self, nonce: str) -> bool:
+        """Whether the run had not begun, and now never will."""
+        self.stop(nonce)
+        return not (self.directory / nonce / "started").exists()
+
     def stop(self, nonce: str) -> None:
         """Ask the run to stop, also one that has not begun; `look` tells when it has."""
         place = self.directory / nonce

@@ -6,10 +6,11 @@ import datetime as dt
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
 from accounts.models import User
 from core.clock import now
+from core.doorbell import ring_on_commit
 from core.errors import WrongState
 from events.models import Delivery, DeliveryState
 from promotions import permissions
@@ -126,6 +127,15 @@ def deployment_failed(*, deployment: Deployment, error: str, canceled: bool = Fa
     return move(promotion, "fail", by=None, data=data)
 
 
+@transaction.atomic
+def launch_failed(*, deployment: Deployment, error: str, canceled: bool = False) -> PromotionRequest | None:
+    """As `deployment_failed`, but None when another worker has the right to launch by now."""
+    mine = Deployment.objects.select_for_update().filter(
+        pk=deployment.pk, state=DeploymentState.LAUNCHING, tries=deployment.tries
+    )
+    return deployment_failed(deployment=deployment, error=error, canceled=canceled) if mine.first() else None
+
+
 def _finish(deployment: Deployment, state: str, **updates: Any) -> int:
     return (
         Deployment.objects.active().filter(pk=deployment.pk).update(state=state, finished_at=now(), note="", **updates)
@@ -175,17 +185,24 @@ def retry_deployment(*, promotion: PromotionRequest, by: User) -> PromotionReque
 
 @transaction.atomic
 def cancel_deployment(*, promotion: PromotionRequest, by: User, reason: str = "") -> PromotionRequest:
-    """Ask the deployer to stop; the request fails once it has. Leaves `deployment.cancel_requested`."""
+    """Ask the deployer to stop; the request fails once it has, at once if nothing was launched yet.
+
+    Leaves `deployment.cancel_requested`. WrongState when nothing runs, or it was asked to stop before.
+    """
     permissions.check_can_cancel(by, promotion)
-    changed = (
-        promotion.deployments.active()
-        .filter(cancel_requested_at=None)
-        .update(cancel_requested_at=now(), next_at=now(), tries=F("tries"))
-    )
-    if not changed:
+    attempt = promotion.deployments.active().select_for_update().filter(cancel_requested_at=None).first()
+    if attempt is None:
         raise WrongState(f"{promotion.number} has no running deployment that could be stopped.")
-    publish_about(promotion, "deployment.cancel_requested", by=by, data={"entry": {"comment": reason}})
-    return promotion
+    attempt.cancel_requested_at = now()
+    if attempt.state != DeploymentState.LAUNCHING:  # there the date is a lease, and somebody may just be launching
+        attempt.next_at = now()
+    attempt.save(update_fields=["cancel_requested_at", "next_at"])
+    publish_about(load(promotion), "deployment.cancel_requested", by=by, data={"entry": {"comment": reason}})
+    if attempt.state == DeploymentState.QUEUED:
+        deployment_failed(deployment=attempt, error="Stopped before it was launched.", canceled=True)
+    else:
+        ring_on_commit("promotions.follow_deployment", attempt.pk)
+    return load(promotion)
 
 
 @transaction.atomic

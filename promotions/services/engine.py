@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import structlog
@@ -12,7 +13,7 @@ from django.db.models.functions import Concat, Right
 from core.clock import now
 from core.failpoints import failpoint
 from core.plugins import load_plugin
-from promotions.deployers.base import Deployer, DeployerError, DeployerRefused, Job, Progress
+from promotions.deployers.base import Deployer, DeployerError, DeployerRefused, DeployerUnsure, Job, Progress
 from promotions.models import Deployment
 from promotions.services.deployments import (
     begin_deployment,
@@ -20,9 +21,10 @@ from promotions.services.deployments import (
     deployment_started,
     deployment_succeeded,
     find_target,
+    launch_failed,
 )
 from promotions.services.transition import load
-from promotions.states import DeploymentState
+from promotions.states import DEPLOYMENT_ACTIVE, DeploymentState
 from promotions.wire import render_promotion
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,10 @@ POLL_EVERY = dt.timedelta(seconds=2)
 POLL_SLOWLY = dt.timedelta(seconds=30)
 KEPT_LOG = 512 * 1024
 MAX_LAUNCH_TRIES = 30
+# How long a launch that was sent may still arrive: longer than any gateway in between holds on to a request.
+UNSURE_FOR = dt.timedelta(seconds=150)
+# How long after its time limit an attempt whose deployer does not answer is given up.
+GIVE_UP_AFTER = dt.timedelta(minutes=30)
 
 
 def launch(deployment: Deployment) -> bool:
@@ -43,25 +49,46 @@ def launch(deployment: Deployment) -> bool:
     try:
         job_id = deployer_of(mine).start(job_of(mine))
     except (DeployerRefused, ImproperlyConfigured) as refusal:
-        deployment_failed(deployment=mine, error=str(refusal))
+        launch_failed(deployment=mine, error=str(refusal), canceled=mine.cancel_requested_at is not None)
         return False
     except DeployerError as error:
-        return _try_launch_later(mine, error)
+        _try_launch_later(mine, str(error), unsure=isinstance(error, DeployerUnsure))
+        return False
+    except Exception as error:  # a fault of the deployer: its job may run all the same
+        log.exception("deployment.deployer_broke", deployment=mine.deployment_id)
+        _try_launch_later(mine, f"The deployer {mine.deployer} broke: {error!r}", unsure=True)
+        return False
     failpoint("after_launch")
-    deployment_started(deployment=mine, job_id=job_id)
+    if deployment_started(deployment=mine, job_id=job_id) is None:
+        return _come_late(mine, job_id)
     return True
 
 
-def _try_launch_later(deployment: Deployment, error: DeployerError) -> bool:
-    if deployment.tries >= MAX_LAUNCH_TRIES:
-        deployment_failed(deployment=deployment, error=f"Not launched after {deployment.tries} tries: {error}")
-        return False
-    wait = dt.timedelta(seconds=min(2 * 2 ** min(deployment.tries - 1, 6), 120))
-    Deployment.objects.filter(pk=deployment.pk, state=DeploymentState.LAUNCHING).update(
-        next_at=now() + wait, note=str(error)[:2000]
-    )
-    log.warning("deployment.launch_postponed", deployment=deployment.deployment_id, reason=str(error))
+def _come_late(deployment: Deployment, job_id: str) -> bool:
+    """Another worker recorded the launch before us: fine. But a job of an attempt that has ended must not run."""
+    current = Deployment.objects.select_related("promotion").get(pk=deployment.pk)
+    if current.state in DEPLOYMENT_ACTIVE or current.job_id == job_id:
+        return current.state == DeploymentState.RUNNING
+    log.error("deployment.ended_while_launching", deployment=current.deployment_id, job=job_id)
+    try:
+        deployer_of(current).cancel(dataclasses.replace(job_of(current), job_id=job_id))
+    except DeployerError as error:
+        log.error("deployment.orphan_not_stopped", deployment=current.deployment_id, job=job_id, reason=str(error))
     return False
+
+
+def _try_launch_later(deployment: Deployment, why: str, *, unsure: bool) -> None:
+    if deployment.tries >= MAX_LAUNCH_TRIES:
+        error = (
+            f"Given up after {deployment.tries} tries to launch it; look for nonce {deployment.nonce} before a retry."
+        )
+        launch_failed(deployment=deployment, error=f"{error} {why}")
+        return
+    wait = dt.timedelta(seconds=min(2 * 2 ** min(deployment.tries - 1, 6), 120))
+    wait = max(wait, UNSURE_FOR) if unsure else wait
+    mine = Deployment.objects.filter(pk=deployment.pk, state=DeploymentState.LAUNCHING, tries=deployment.tries)
+    mine.update(next_at=now() + wait, note=why[:2000])
+    log.warning("deployment.launch_postponed", deployment=deployment.deployment_id, reason=why)
 
 
 def follow(deployment: Deployment) -> float | None:
@@ -69,20 +96,39 @@ def follow(deployment: Deployment) -> float | None:
     if not _claim_look(deployment):
         return None
     current = Deployment.objects.select_related("promotion__tenant", "promotion__author").get(pk=deployment.pk)
-    deployer, job = deployer_of(current), job_of(current)
     try:
-        if current.cancel_requested_at or _is_overdue(current):
-            deployer.cancel(job)
-        progress = deployer.poll(job)
+        note, progress = _look(current)
     except DeployerRefused as refusal:
         deployment_failed(deployment=current, error=str(refusal))
         return None
-    except DeployerError as error:
-        # An answer that does not come says nothing about the job: unknown is not failed.
-        return _look_again(current, POLL_EVERY * 2, note=str(error)[:2000])
+    except (DeployerError, ImproperlyConfigured) as error:
+        return _unanswered(current, str(error))
+    except Exception as error:  # a fault of the deployer says no more about the job than silence does
+        log.exception("deployment.deployer_broke", deployment=current.deployment_id)
+        return _unanswered(current, f"The deployer {current.deployer} broke: {error!r}")
     _keep_log(current, progress)
     failpoint("before_outcome")
-    return _record(current, progress)
+    return _record(current, progress, note)
+
+
+def _look(deployment: Deployment) -> tuple[str, Progress]:
+    """What stands against stopping it, if it is to stop and cannot; and how it stands."""
+    deployer, job, note = deployer_of(deployment), job_of(deployment), ""
+    if deployment.cancel_requested_at or _is_overdue(deployment):
+        try:
+            deployer.cancel(job)
+        except DeployerError as error:  # it may have ended all the same
+            note = f"It could not be stopped: {error}"
+    return note, deployer.poll(job)
+
+
+def _unanswered(deployment: Deployment, why: str) -> float | None:
+    """An answer that does not come says nothing about the job: unknown is not failed, until long after its time limit."""
+    if deployment.deadline_at is not None and deployment.deadline_at + GIVE_UP_AFTER <= now():
+        error = f"Nobody can say how job {deployment.job_id} ended; look at it before a retry."
+        deployment_failed(deployment=deployment, error=f"{error} {why}")
+        return None
+    return _look_again(deployment, POLL_EVERY * 2, note=why)
 
 
 def _claim_look(deployment: Deployment) -> bool:
@@ -95,7 +141,7 @@ def _is_overdue(deployment: Deployment) -> bool:
     return deployment.deadline_at is not None and deployment.deadline_at <= now()
 
 
-def _record(deployment: Deployment, progress: Progress) -> float | None:
+def _record(deployment: Deployment, progress: Progress, note: str) -> float | None:
     if progress.outcome == "succeeded":
         deployment_succeeded(deployment=deployment, result=progress.result)
         return None
@@ -105,11 +151,13 @@ def _record(deployment: Deployment, progress: Progress) -> float | None:
         )
         return None
     young = now() - (deployment.started_at or now()) < POLL_EVERY * 5
-    return _look_again(deployment, POLL_FIRST if young else POLL_EVERY)
+    return _look_again(deployment, POLL_FIRST if young else POLL_EVERY, note)
 
 
 def _look_again(deployment: Deployment, wait: dt.timedelta, note: str = "") -> float:
-    Deployment.objects.filter(pk=deployment.pk, state=DeploymentState.RUNNING).update(next_at=now() + wait, note=note)
+    Deployment.objects.filter(pk=deployment.pk, state=DeploymentState.RUNNING).update(
+        next_at=now() + wait, note=note[:2000]
+    )
     return wait.total_seconds()
 
 
@@ -158,4 +206,5 @@ def job_of(deployment: Deployment) -> Job:
         job_id=deployment.job_id,
         log_offset=deployment.log_offset,
         tries=deployment.tries,
+        cancel_requested=deployment.cancel_requested_at is not None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,6 +25,11 @@ REPLAYED = 200  # more than this is sooner fetched by loading the page again
 READ_AT_ONCE = 500
 READ_SECONDS = 15.0
 POLL_SECONDS = 5.0  # in case an announcement was lost, for example behind a pooler
+HEARTBEAT_SECONDS = 15.0
+STUCK_SECONDS = 20.0
+# Many streams are woken in small groups with a breath between, so that pages in other threads get the interpreter.
+WOKEN_AT_ONCE = 10
+BREATH_SECONDS = 0.002
 THREADS = 4
 
 _COLUMNS = """
@@ -60,7 +65,7 @@ class Hub:
     def start(self) -> None:
         if not self._tasks:
             loop = asyncio.get_running_loop()
-            self._tasks = [loop.create_task(self._listen()), loop.create_task(self._recheck())]
+            self._tasks = [loop.create_task(job()) for job in (self._listen, self._recheck, self._beat)]
 
     def say_goodbye(self) -> None:
         """Let all go, and nobody in any more: the process is about to end."""
@@ -182,13 +187,26 @@ class Hub:
             async with asyncio.timeout(READ_SECONDS):
                 rows = await (await connection.execute(_NEWER, [self.head, READ_AT_ONCE])).fetchall()
             if rows:
-                self._hand_out([_line_of(row) for row in rows])
+                await self._hand_out([_line_of(row) for row in rows])
 
-    def _hand_out(self, lines: list[Line]) -> None:
+    async def _hand_out(self, lines: list[Line]) -> None:
         self.recent.extend(lines)
         self.head = lines[-1].sequence
-        for stream in list(self.streams):
+        async for stream in self._in_small_groups():
             stream.offer(lines)
+
+    async def _in_small_groups(self) -> AsyncIterator[Stream]:
+        for number, stream in enumerate(list(self.streams), 1):
+            yield stream
+            if number % WOKEN_AT_ONCE == 0:
+                await asyncio.sleep(BREATH_SECONDS)
+
+    async def _beat(self) -> None:
+        """Signs of life for silent streams, the end for those that nobody reads."""
+        while True:
+            await asyncio.sleep(1)
+            async for stream in self._in_small_groups():
+                stream.beat(HEARTBEAT_SECONDS, STUCK_SECONDS)
 
     # Still allowed?
 

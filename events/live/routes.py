@@ -11,6 +11,7 @@ import asyncio
 import json
 import random
 import signal
+import time
 import urllib.parse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,8 +33,6 @@ from events.live.visitors import Credential, NotLoggedIn
 
 log = structlog.get_logger(__name__)
 
-HEARTBEAT_SECONDS = 15.0
-SEND_SECONDS = 20.0
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -67,6 +66,9 @@ class Live:
             return
         try:
             await _pump(stream, receive, send)
+        except asyncio.CancelledError:
+            if not stream.stuck:
+                raise
         finally:
             self.hub.leave(stream)
 
@@ -138,41 +140,29 @@ def _position(headers: Headers, scope: Scope) -> int | None:
 
 
 async def _pump(stream: Stream, receive: Receive, send: Send) -> None:
-    """Send what comes, and a heartbeat when nothing does, until either side has had enough."""
+    """Send what the hub puts into the stream until either side has had enough; the hub cancels it when it is stuck."""
     gone = asyncio.ensure_future(_until_gone(receive))
     gone.add_done_callback(lambda _: stream.close())
+    stream.task = asyncio.current_task()
     try:
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         # Spread, so that not everybody is back at the same moment after a restart.
-        await _send(send, f"retry: {random.randint(1000, 4000)}\n\n".encode())
-        while not gone.done():
+        await _send(stream, send, f"retry: {random.randint(1000, 4000)}\n\n".encode())
+        while not gone.done() and (stream.frames or not stream.closing):
+            await stream.wake.wait()
             piece = stream.take()
-            if not piece and stream.closing:
-                break
-            if piece:
-                await _send(send, piece)
-            elif not await _woken(stream):
-                await _send(send, b": still here\n\n")
+            if piece and not gone.done():
+                await _send(stream, send, piece)
         if not gone.done():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-    except TimeoutError:  # a reader that does not read
-        return
     finally:
         gone.cancel()
 
 
-async def _woken(stream: Stream) -> bool:
-    try:
-        async with asyncio.timeout(HEARTBEAT_SECONDS):
-            await stream.wake.wait()
-    except TimeoutError:
-        return False
-    return True
-
-
-async def _send(send: Send, piece: bytes) -> None:
-    async with asyncio.timeout(SEND_SECONDS):
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+async def _send(stream: Stream, send: Send, piece: bytes) -> None:
+    stream.sending, stream.moved_at = True, time.monotonic()
+    await send({"type": "http.response.body", "body": piece, "more_body": True})
+    stream.sending, stream.moved_at = False, time.monotonic()
 
 
 async def _until_gone(receive: Receive) -> None:

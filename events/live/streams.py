@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from events.live.visitors import Credential, Visitor
 
 QUEUED = 256
+HEARTBEAT = b": still here\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def make_frame(event: str, data: dict[str, Any], sequence: int | None = None) ->
 class Stream:
     """What one browser tab still has to be sent; a reader that falls too far behind is told to reload and let go."""
 
-    __slots__ = ("after", "closing", "credential", "frames", "visitor", "wake")
+    __slots__ = ("after", "closing", "credential", "frames", "moved_at", "sending", "stuck", "task", "visitor", "wake")
 
     def __init__(self, credential: Credential, visitor: Visitor, after: int) -> None:
         self.credential = credential
@@ -47,9 +49,13 @@ class Stream:
         self.frames: deque[bytes] = deque()
         self.wake = asyncio.Event()
         self.closing = False
+        self.sending = False
+        self.stuck = False
+        self.moved_at = time.monotonic()
+        self.task: asyncio.Task[Any] | None = None
 
     def offer(self, lines: Sequence[Line]) -> None:
-        """Queue the lines this visitor may know of and has not seen."""
+        """Queue the lines that this visitor may know of and has not seen."""
         if self.closing:
             return
         for line in lines:
@@ -76,6 +82,16 @@ class Stream:
     def close(self) -> None:
         self.closing = True
         self.wake.set()
+
+    def beat(self, idle: float, stuck: float) -> None:
+        """Called now and then: a sign of life after `idle` seconds of silence, the end after `stuck` without reading."""
+        silent = time.monotonic() - self.moved_at
+        if self.sending and silent > stuck and self.task is not None:
+            self.stuck = self.closing = True
+            self.task.cancel()
+        elif not self.sending and silent >= idle and not self.frames:
+            self.frames.append(HEARTBEAT)
+            self.wake.set()
 
     def take(self) -> bytes:
         """All that waits, as one piece."""

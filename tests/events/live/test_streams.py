@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from accounts.roles import Capability
 from accounts.selectors import Grants
-from events.live.streams import QUEUED, Line, Stream, make_frame
+from events.live.routes import Live
+from events.live.streams import HEARTBEAT, QUEUED, Line, Stream, make_frame
 from events.live.visitors import Credential, Visitor
 
 NOBODY = Visitor(7, False, Grants(frozenset(), {}))
@@ -52,3 +55,62 @@ def test_who_does_not_keep_up_is_told_to_reload_and_let_go():
 
 def test_secrets_do_not_get_into_logs():
     assert "hush" not in repr(Credential(session="hush", token="hush"))
+
+
+def serve(stream: Stream, send, then) -> None:
+    """Run the route's loop for a stream that is open already, and `then` beside it."""
+
+    class Door:
+        stopping = False
+
+        async def open(self, credential, after):
+            return stream
+
+        def leave(self, left):
+            assert left is stream
+
+    async def receive():
+        await asyncio.sleep(60)
+
+    async def both():
+        live = Live()
+        live._hub = Door()  # type: ignore[assignment]
+        scope = {"type": "http", "method": "GET", "headers": [(b"cookie", b"sessionid=x")], "query_string": b""}
+        await asyncio.wait_for(asyncio.gather(live(scope, receive, send), then()), 5)
+
+    asyncio.run(both())
+
+
+def test_silence_gets_a_sign_of_life_and_goodbye_ends_the_answer():
+    sent: list[dict] = []
+    stream = Stream(Credential(), CPI, after=0)
+
+    async def send(message):
+        sent.append(message)
+
+    async def then():
+        await asyncio.sleep(0.05)
+        stream.beat(idle=0, stuck=60)
+        await asyncio.sleep(0.05)
+        stream.say_goodbye("restart")
+
+    serve(stream, send, then)
+    assert [message.get("body") for message in sent[2:]] == [HEARTBEAT, make_frame("bye", {"reason": "restart"}), b""]
+    assert sent[-1]["more_body"] is False
+
+
+def test_who_reads_nothing_is_cut_off():
+    stream = Stream(Credential(), CPI, after=0)
+
+    async def send(message):
+        if message.get("body"):
+            await asyncio.sleep(60)
+
+    async def then():
+        await asyncio.sleep(0.05)
+        stream.beat(idle=15, stuck=60)
+        assert not stream.stuck
+        stream.beat(idle=15, stuck=0.01)
+
+    serve(stream, send, then)
+    assert stream.stuck

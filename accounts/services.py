@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 
 from django.contrib.auth.models import Group, Permission
-from django.db import transaction
+from django.db import connection, transaction
 from guardian.shortcuts import assign_perm
 
 from accounts.models import ApiToken, Membership, Tenant, User
@@ -16,6 +16,9 @@ from accounts.scopes import SCOPES
 from core.canonical import utc_text
 from core.clock import now
 from core.errors import InvalidInput, NotAllowed
+
+# PostgreSQL announces here whose rights changed, so that open streams follow at once.
+PEOPLE_CHANNEL = "people"
 
 
 def group_for(role: Role, tenant: Tenant) -> Group:
@@ -46,7 +49,13 @@ def grant_role(*, user: User, tenant: Tenant, role: Role) -> Membership:
     """Give `user` the role in `tenant`; giving it twice changes nothing."""
     membership, _ = Membership.objects.get_or_create(user=user, tenant=tenant, role=role.value)
     user.groups.add(group_for(role, tenant))
+    _announce(user.pk)
     return membership
+
+
+def _announce(user_id: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [PEOPLE_CHANNEL, str(user_id)])
 
 
 @transaction.atomic
@@ -56,6 +65,7 @@ def withdraw_role(*, user: User, tenant: Tenant, role: Role) -> None:
     if role in EVERYWHERE and Membership.objects.filter(user=user, role=role.value).exists():
         return
     user.groups.remove(group_for(role, tenant))
+    _announce(user.pk)
 
 
 def issue_token(
@@ -118,3 +128,4 @@ def _check_within(issuer: ApiToken, scopes: Sequence[str], expires_at: dt.dateti
 def revoke_token(*, token: ApiToken) -> None:
     """Close the token at once; revoking twice changes nothing."""
     ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now())
+    _announce(token.user_id)

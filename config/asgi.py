@@ -6,10 +6,11 @@ from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.wsgi import application as django
+from events.live.routes import live
 
 DJANGO_THREADS = 8
 
@@ -32,6 +33,6 @@ class WithCoroutines:
 
 # a2wsgi's types are narrower than the protocols it speaks.
 django_behind = WithCoroutines(cast(Any, WSGIMiddleware(cast(Any, django), workers=DJANGO_THREADS)))
-routes: list[BaseRoute] = [Mount("/", django_behind)]
+routes: list[BaseRoute] = [Route("/live", live), Mount("/", django_behind)]
 
-application = Starlette(routes=routes)
+application = Starlette(routes=routes, lifespan=live.lifespan)

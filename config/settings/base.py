@@ -330,6 +330,11 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
 NOTICES = ["events.notifiers.digest.NOTICES", "promotions.notifiers.notices.NOTICES"]
 
+# Open event streams: of one process, and of one person there.
+LIVE_STREAMS = int(env.text("LIVE_STREAMS"))
+LIVE_STREAMS_PER_PERSON = int(env.text("LIVE_STREAMS_PER_PERSON"))
+LIVE_RECHECK_SECONDS = float(env.text("LIVE_RECHECK_SECONDS"))
+
 # Promotions
 PROMOTION_LIFETIME = dt.timedelta(days=float(env.text("PROMOTION_LIFETIME_DAYS")))
 # The wait before each reminder to the approvers; after the last one it escalates to the CPI admins.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
 from config import env
@@ -252,6 +253,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep facts": {"task": "events.sweep", "schedule": 15.0},
     "sweep deployments": {"task": "promotions.sweep_deployments", "schedule": 5.0},
     "sweep due dates": {"task": "promotions.sweep_due_dates", "schedule": 5.0},
+    "push audit": {"task": "promotions.push_audit", "schedule": 15.0},
+    "pack audit": {"task": "promotions.pack_audit", "schedule": crontab(hour=3, minute=17)},
     "beat is alive": {"task": "core.heartbeat", "schedule": 10.0},
 }
 
@@ -261,6 +264,7 @@ READINESS_CHECKS = {
     "broker": "core.health.check_broker",
     "beat": "core.health.check_beat",
     "outbox": "events.health.check_outbox",
+    "audit": "promotions.audit.health.check_audit",
 }
 
 # Who hears of facts; see events/outbox.py for what an entry may say.

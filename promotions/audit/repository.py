@@ -16,7 +16,7 @@ from django.conf import settings
 from pygit2.enums import FileMode, Option
 
 from promotions.audit.commits import Entry, Person, committer, parse_trailers
-from promotions.audit.signing import sign
+from promotions.audit.signing import remember_key, sign
 
 log = structlog.get_logger(__name__)
 
@@ -129,6 +129,7 @@ class AuditRepository:
         parents: list[str | pygit2.Oid] = [parent.id] if parent else []
         if not settings.AUDIT_SIGNING_KEY:
             return self.git.create_commit(None, by, committed_by, message, tree, parents)
+        remember_key(self.path, str(settings.AUDIT_SIGNING_KEY))
         payload = str(self.git.create_commit_string(by, committed_by, message, tree, parents))
         return self.git.create_commit_with_signature(payload, sign(payload), "gpgsig")
 

@@ -191,7 +191,7 @@ def _lease(delivery: Delivery) -> Delivery:
 def _deliver_in_order(channel: Channel, limit: int) -> int:
     """Serve an ordered channel alone; stop at the first delivery that is not due or fails."""
     done = 0
-    with _only_one(f"channel:{channel.name}") as mine:
+    with only_one(f"channel:{channel.name}") as mine:
         if not mine:
             return 0
         while done < limit:
@@ -206,7 +206,7 @@ def _deliver_in_order(channel: Channel, limit: int) -> int:
 
 
 @contextmanager
-def _only_one(name: str) -> Iterator[bool]:
+def only_one(name: str) -> Iterator[bool]:
     """A session lock by name: True for the one who has it; freed by the database when its holder dies."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])

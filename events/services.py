@@ -34,16 +34,8 @@ def publish(
     Call it last in the caller's transaction: from here to the commit no other fact can be written, which is what makes
     the sequence gap-free for readers with a cursor. TransactionManagementError outside a transaction.
     """
-    if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("A fact is published in the transaction of what it tells of.")
-    with connection.cursor() as cursor:
-        # The lock must be had before the head is read, hence two statements: each sees what is committed when it starts.
-        cursor.execute("SELECT pg_advisory_xact_lock(%s), pg_notify(%s, '')", [_LOG_LOCK, NOTIFY_CHANNEL])
-    head = DomainEvent.objects.order_by("-sequence").values_list("sequence", "hash").first() or (0, GENESIS_HASH)
     fact = DomainEvent(
-        sequence=head[0] + 1,
         type=type,
-        occurred_at=at or now(),
         tenant=tenant,
         subject_type=subject.type,
         subject_id=subject.id,
@@ -55,8 +47,22 @@ def publish(
         data=data,
         audience_capability=audience.capability.value if audience.capability else "",
         audience_users=list(audience.users),
-        previous_hash=head[1],
     )
+    if at is not None:
+        fact.occurred_at = at
+    return append(fact)
+
+
+def append(fact: DomainEvent) -> DomainEvent:
+    """Give `fact` the next place in the log and its hash; for facts that happened elsewhere, else use `publish`."""
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("A fact is published in the transaction of what it tells of.")
+    with connection.cursor() as cursor:
+        # The lock must be had before the head is read, hence two statements: each sees what is committed when it starts.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s), pg_notify(%s, '')", [_LOG_LOCK, NOTIFY_CHANNEL])
+    head = DomainEvent.objects.order_by("-sequence").values_list("sequence", "hash").first() or (0, GENESIS_HASH)
+    fact.sequence, fact.previous_hash = head[0] + 1, head[1]
+    fact.occurred_at = fact.occurred_at or now()
     fact.hash = fact.compute_hash()
     fact.save(force_insert=True)
     return fact

@@ -247,3 +247,20 @@ class RunningVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.target_name} {self.version} in {self.environment}"
+
+
+class AuditRemote(models.Model):
+    """How far the audit repository has reached one remote, and what stands in the way."""
+
+    address = models.CharField(max_length=500, unique=True, help_text="Without a password.")
+    pushed_commit = models.CharField(max_length=64, blank=True, help_text="The remote's main when we last saw it.")
+    pushed_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0, help_text="Failed ones since it last worked.")
+    next_at = models.DateTimeField(default=timezone.now)
+    last_error = models.TextField(blank=True)
+    rewritten_at = models.DateTimeField(null=True, blank=True, help_text="Since when it lacks what was pushed.")
+    rewritten_to = models.CharField(max_length=64, blank=True, help_text="The main it has instead.")
+
+    def __str__(self) -> str:
+        return self.address

@@ -10,6 +10,9 @@ from core.clock import now
 from core.context import acting_through
 from core.doorbell import ring
 from core.errors import DomainError
+from promotions.audit import push
+from promotions.audit.gitcli import run_git
+from promotions.audit.repository import AuditRepository
 from promotions.models import Deployment, PromotionRequest
 from promotions.services import expire_request, release_scheduled_request, remind_approvers
 from promotions.services.engine import follow, launch
@@ -73,3 +76,16 @@ def _unless_someone_else(verb, promotion: PromotionRequest) -> None:
         verb(promotion=promotion)
     except DomainError:  # another sweep or a person was faster: that is the outcome then
         return
+
+
+@shared_task(name="promotions.push_audit")
+def push_audit() -> str:
+    """Carry new commits of the audit repository to its remote."""
+    with acting_through("system"):
+        return push.push_audit()
+
+
+@shared_task(name="promotions.pack_audit")
+def pack_audit() -> None:
+    """Pack the audit repository's loose objects, as git advises; nothing reachable is dropped."""
+    run_git(AuditRepository.open().path, "gc", "--quiet", limit=500)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
 from config import env
@@ -285,6 +286,8 @@ CELERY_BEAT_SCHEDULE = {
     "forget idempotency keys": {"task": "accounts.forget_idempotency_keys", "schedule": 3600.0},
     "sweep reminders": {"task": "promotions.sweep_reminders", "schedule": 15.0},
     "sweep digests": {"task": "events.sweep_digests", "schedule": 15.0},
+    "push audit": {"task": "promotions.push_audit", "schedule": 15.0},
+    "pack audit": {"task": "promotions.pack_audit", "schedule": crontab(hour=3, minute=17)},
     "beat is alive": {"task": "core.heartbeat", "schedule": 10.0},
 }
 
@@ -294,6 +297,7 @@ READINESS_CHECKS = {
     "broker": "core.health.check_broker",
     "beat": "core.health.check_beat",
     "outbox": "events.health.check_outbox",
+    "audit": "promotions.audit.health.check_audit",
 }
 
 # What /metrics reads besides the requests of its process.

@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_DEPTH = 20
+MAX_KEY = 100
 
 # By the name of the key that holds the mapping; keys that are not named here follow in alphabetical order.
 _ORDER = {
@@ -51,7 +52,7 @@ _UNFIT_FOR_BLOCK = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\uf
 
 
 class BadDocument(ValueError):
-    """The text is not a document as the audit trail writes it."""
+    """It cannot be written, or is not as the audit trail writes it."""
 
 
 def to_yaml(document: dict[str, Any]) -> bytes:
@@ -67,6 +68,8 @@ def _mapping_lines(mapping: dict[str, Any], name: str, indent: int) -> Iterator[
 
 
 def _entry_lines(key: str, value: Any, indent: int) -> Iterator[str]:
+    if len(key) > MAX_KEY:
+        raise BadDocument(f"The key {key[:40]!r}… is too long for YAML.")
     pad = " " * indent
     head = f"{pad}{key if _is_plain(key) else _quoted(key)}:"
     if isinstance(value, dict) and value:

@@ -9,6 +9,7 @@ from core.failpoints import failpoint
 from events.models import Delivery, DomainEvent
 from events.types import DeliveryRefused
 from promotions.audit.commits import NotRecordable, entry_of
+from promotions.audit.document import BadDocument
 from promotions.audit.repository import AuditRepository
 from promotions.subscribers import wake_deployment
 
@@ -21,7 +22,7 @@ def record_fact(delivery: Delivery) -> dict[str, str]:
         return {}
     try:
         entry = entry_of(delivery.fact)
-    except NotRecordable as error:
+    except (NotRecordable, BadDocument) as error:
         raise DeliveryRefused(str(error)) from error
     failpoint("before_audit_commit")
     recorded = AuditRepository.open().record(entry, done_until=_last_restored_commit)

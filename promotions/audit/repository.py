@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 import pygit2
 import structlog
 from django.conf import settings
-from pygit2.enums import FileMode, ObjectType, Option
+from pygit2.enums import FileMode, Option
 
 from promotions.audit.commits import Entry, Person, committer, parse_trailers
-from promotions.audit.signing import sign
+from promotions.audit.signing import remember_key, sign
 
 log = structlog.get_logger(__name__)
 
@@ -126,10 +126,11 @@ class AuditRepository:
         tree = self._tree_with(parent.tree if parent else None, PurePosixPath(path).parts, blob)
         service = committer()
         committed_by = pygit2.Signature(service.name, service.email, by.time, 0)
-        parents = [parent.id] if parent else []
+        parents: list[str | pygit2.Oid] = [parent.id] if parent else []
         if not settings.AUDIT_SIGNING_KEY:
             return self.git.create_commit(None, by, committed_by, message, tree, parents)
-        payload = self.git.create_commit_string(by, committed_by, message, tree, parents)
+        remember_key(self.path, str(settings.AUDIT_SIGNING_KEY))
+        payload = str(self.git.create_commit_string(by, committed_by, message, tree, parents))
         return self.git.create_commit_with_signature(payload, sign(payload), "gpgsig")
 
     def _tree_with(self, tree: pygit2.Tree | None, parts: tuple[str, ...], blob: pygit2.Oid) -> pygit2.Oid:
@@ -137,7 +138,7 @@ class AuditRepository:
         name, rest = parts[0], parts[1:]
         if rest:
             below = tree[name] if tree is not None and name in tree else None
-            if below is not None and below.type != ObjectType.TREE:
+            if below is not None and not isinstance(below, pygit2.Tree):
                 raise RepositoryDamaged(f"{name} is a file where the audit trail needs a folder.")
             builder.insert(name, self._tree_with(below, rest, blob), FileMode.TREE)
         else:

@@ -1,0 +1,97 @@
+"""Compares the rows of requests with what their newest facts say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Protocol
+
+from events.models import DomainEvent
+from promotions.models import PromotionRequest
+from promotions.services.transition import SUBJECT_TYPE
+from promotions.wire import ACTIONS, content_digest, render_history, render_promotion
+
+CHUNK = 200
+
+
+class Counts(Protocol):
+    requests: int
+
+
+def compare_rows(counts: Counts) -> Iterator[tuple[str, str]]:
+    """(place, what differs) for each row, in the order of their making; requests without a row besides."""
+    rows = PromotionRequest.objects.select_related("tenant", "author", "approved_by", "rejected_by", "reverses")
+    walk = rows.order_by("pk").iterator(chunk_size=CHUNK)
+    while chunk := list(islice(walk, CHUNK)):
+        facts = _facts_of([row.number for row in chunk])
+        for row in chunk:
+            counts.requests += 1
+            yield from ((row.number, text) for text in _compare(row, facts.get(row.number, [])))
+    known = PromotionRequest.objects.values("number")
+    lost = DomainEvent.objects.filter(subject_type=SUBJECT_TYPE, data__has_key="document").exclude(subject_id__in=known)
+    for number in lost.order_by("subject_id").values_list("subject_id", flat=True).distinct():
+        yield str(number), "its facts are on record, but the database has no such request"
+
+
+def _facts_of(numbers: list[str]) -> dict[str, list[DomainEvent]]:
+    found: dict[str, list[DomainEvent]] = {}
+    for fact in DomainEvent.objects.about(SUBJECT_TYPE, *numbers).filter(type__in=list(ACTIONS)).order_by("sequence"):
+        found.setdefault(fact.subject_id, []).append(fact)
+    return found
+
+
+def _compare(row: PromotionRequest, facts: list[DomainEvent]) -> Iterator[str]:
+    if not facts:
+        yield "no fact tells of this request"
+        return
+    recorded = facts[-1].data["document"]
+    yield from _compare_people(row, facts)
+    if row.digest != content_digest(row.content, row.reverses.number if row.reverses else None):
+        yield "the row's digest is not that of its content"
+    rendered = render_promotion(row, render_history(facts))
+    # Addresses and tenant names may change later; who and which was compared by identity.
+    for section, name in (
+        ("metadata", "createdBy"), ("metadata", "tenant"), ("status", "approvedBy"), ("status", "rejectedBy"),
+    ):  # fmt: skip
+        if bool(rendered[section][name]) == bool(recorded[section][name]):
+            rendered[section][name] = recorded[section][name]
+    yield from (f"{text} (fact {facts[-1].sequence})" for text in differences(rendered, recorded))
+    yield from _compare_quiet_columns(row, facts)
+
+
+def _compare_people(row: PromotionRequest, facts: list[DomainEvent]) -> Iterator[str]:
+    actors = {fact.type: fact.actor_id for fact in facts}
+    for name, person, kind in (
+        ("author", row.author, "promotion.created"),
+        ("approved_by", row.approved_by, "promotion.approved"),
+        ("rejected_by", row.rejected_by, "promotion.rejected"),
+    ):
+        if (person.public_id if person else None) != actors.get(kind):
+            yield f"{name} of the row is {person or 'nobody'}, the facts say account {actors.get(kind) or 'nobody'}"
+    if row.tenant_id != facts[-1].tenant_id:
+        yield f"the row belongs to {row.tenant}, fact {facts[-1].sequence} to another tenant"
+
+
+def _compare_quiet_columns(row: PromotionRequest, facts: list[DomainEvent]) -> Iterator[str]:
+    """What the document does not show."""
+    last = {fact.type: fact.data for fact in facts}
+    approved, succeeded = last.get("promotion.approved", {}), last.get("deployment.succeeded", {})
+    for name, value, expected in (
+        ("approval_comment", row.approval_comment, approved.get("entry", {}).get("comment") or ""),
+        ("approved_digest", row.approved_digest, approved.get("digest", "")),
+        ("replaced_version", row.replaced_version, succeeded.get("replaced_version", "")),
+    ):
+        if value != expected:
+            yield f"{name} of the row is {value[:80]!r}, the facts say {expected[:80]!r}"
+
+
+def differences(row: Any, recorded: Any, place: str = "") -> Iterator[str]:
+    """Each dotted place where the two documents differ."""
+    if isinstance(row, dict) and isinstance(recorded, dict):
+        for key in sorted(row.keys() | recorded.keys()):
+            yield from differences(row.get(key), recorded.get(key), f"{place}.{key}".lstrip("."))
+    elif isinstance(row, list) and isinstance(recorded, list) and len(row) == len(recorded):
+        for index, (one, other) in enumerate(zip(row, recorded, strict=True)):
+            yield from differences(one, other, f"{place}[{index}]")
+    elif row != recorded:
+        yield f"{place} is {str(row)[:80]!r} in the database, {str(recorded)[:80]!r} on record"

@@ -45,7 +45,7 @@ WIRING = {"__init__", "apps", "management", "tasks", "templates", "templatetags"
 WITHOUT_ACTOR = {
     "promotions": {
         "begin_deployment", "deployment_failed", "deployment_started", "deployment_succeeded", "expire_request",
-        "release_scheduled_request",
+        "release_scheduled_request", "remind_approvers",
     },
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ SCOPE = {
     "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
     "path": "/accounts/login/", "raw_path": b"/accounts/login/", "query_string": b"", "root_path": "",
     "headers": [
-        (b"host", b"localhost"), (b"content-type", b"application/x-www-form-urlencoded"),
+        (b"cookie", b"csrftoken=" + b"x" * 32), (b"host", b"localhost"), (b"content-type", b"application/x-www-form-urlencoded"),
         (b"content-length", str(len(BODY)).encode()),
     ],
     "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
@@ -49,5 +49,5 @@ def test_a_posted_form_is_read(give: Callable[[dict[str, Any]], Awaitable[dict[s
         sent.append(message)
 
     asyncio.run(application(SCOPE, receive, send))
-    assert sent[0]["status"] == 403  # read, and refused for want of the CSRF token
+    assert sent[0]["status"] == 403  # read for its CSRF token, and refused because it has none
     assert not parts

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from events.models import DomainEvent
-from events.services import GENESIS_HASH
+from events.models import GENESIS_HASH, DomainEvent
 
 
 @dataclass(frozen=True, slots=True)

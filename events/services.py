@@ -10,13 +10,12 @@ from django.db import connection, transaction
 from accounts.models import Tenant, User
 from core import context
 from core.clock import now
-from events.models import DomainEvent
+from events.models import GENESIS_HASH, DomainEvent
 from events.types import Audience, Subject
 
 # Any constant will do, as long as every writer of the log takes the same one.
 _LOG_LOCK = 0x57A6EFAC
 NOTIFY_CHANNEL = "facts"
-GENESIS_HASH = "0" * 64
 
 
 def publish(

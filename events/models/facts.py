@@ -15,6 +15,8 @@ from accounts.models import Tenant, User
 from accounts.selectors import grants_of
 from core.canonical import digest_of
 
+GENESIS_HASH = "0" * 64
+
 
 class DomainEventQuerySet(models.QuerySet["DomainEvent"]):
     def visible_to(self, user: User) -> DomainEventQuerySet:

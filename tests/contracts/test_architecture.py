@@ -1,0 +1,235 @@
+"""The shape of the house: rooms, sizes, docstrings, and what is never done here. A new room is a decision: name it here."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+
+from config.env import VARIABLES
+
+ROOT = Path(__file__).parents[2]
+APPS = ("promotions", "iep", "tickets", "events", "accounts")
+PACKAGES = ("config", *APPS, "core")
+LONGEST = 400
+
+ROOMS = {
+    "__init__", "apps", "migrations", "states", "types", "models", "permissions", "selectors", "services", "api", "views",
+    "mcp", "rpc", "admin", "webhooks", "tasks", "filters", "forms", "subscribers", "urls", "management", "policies",
+    "deployers", "notifiers", "templates", "templatetags", "static", "health", "metrics", "demo", "validation", "errors",
+}  # fmt: skip
+OWN_ROOMS = {
+    "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes"},
+    "events": {"channel_health", "live", "notices", "outbox", "preferences", "tracker"},
+    "promotions": {"audit", "demo_service", "pages", "story", "wire"},
+    "tickets": {"story"},
+    "iep": {"story", "stamp"},
+}
+CORE_MODULES = {
+    "admin", "canonical", "clock", "context", "doorbell", "errors", "failpoints", "health", "markdown", "metrics",
+    "middleware", "plugins", "problems", "rest", "story", "transitions",
+    # the console's frame, which no app owns
+    "charts", "console", "design", "paging", "views",
+}  # fmt: skip
+WIRING = {"__init__", "apps", "management", "tasks", "templates", "templatetags", "urls"}
+
+# What the system itself does when its time has come has no actor; accounts lie below the fact log.
+WITHOUT_ACTOR = {
+    "promotions": {
+        "begin_deployment", "deployment_failed", "deployment_started", "deployment_succeeded", "expire_request",
+        "release_scheduled_request", "remind_approvers",
+    },
+}  # fmt: skip
+
+# Not ours to configure: Django's own, and what a deployer hands to the program it starts.
+FOREIGN_VARIABLES = {"DJANGO_SETTINGS_MODULE", "STAGEPASS_RESULT"}
+
+
+def modules(*places: str) -> Iterator[Path]:
+    for place in places or PACKAGES:
+        yield from sorted(path for path in (ROOT / place).rglob("*.py") if not _is_generated(path))
+
+
+def _is_generated(path: Path) -> bool:
+    return "migrations" in path.parts or "_pb2" in path.name or "vendor" in path.parts
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return found
+
+
+def told(paths: list[object]) -> str:
+    return "\n".join(str(path) for path in paths)
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_rooms_have_the_same_names_everywhere(app):
+    there = {path.stem for path in (ROOT / app).iterdir() if not path.name.startswith((".", "__pycache__"))}
+    assert there - ROOMS - OWN_ROOMS[app] == set()
+
+
+def test_core_is_no_junk_drawer_and_has_no_models():
+    there = {path.stem for path in (ROOT / "core").iterdir() if not path.name.startswith((".", "__pycache__"))}
+    assert there - CORE_MODULES - WIRING == set()
+    assert list(apps.get_app_config("core").get_models()) == []
+
+
+def test_no_module_is_longer_than_one_can_keep_in_mind():
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules(*PACKAGES, "tests")}
+    assert not {str(path): length for path, length in lengths.items() if length > LONGEST}
+
+
+def test_every_module_says_what_lives_in_it():
+    silent = [path for path in modules(*PACKAGES, "tests") if tree(path).body and not ast.get_docstring(tree(path))]
+    assert not silent, told(silent)
+
+
+SIGNALS = ("django.dispatch", "django.db.models.signals", "django.core.signals", "django.contrib.auth.signals")
+
+
+def test_no_django_signals():
+    glued = [path for path in modules() if any(name.startswith(SIGNALS) for name in imports(path))]
+    assert not glued, told(glued)
+
+
+def test_no_model_overrides_save_or_delete():
+    """Workflow belongs in services; what must hold for every row belongs in constraints."""
+    names = {"save", "delete", "asave", "adelete"}
+    found = [
+        f"{model._meta.label}.{name}" for app in APPS if apps.is_installed(app) or app in _labels()
+        for model in apps.get_app_config(app).get_models()
+        for name in names
+        if name in vars(model)
+    ]  # fmt: skip
+    assert not found
+
+
+def _labels() -> set[str]:
+    return {config.label for config in apps.get_app_configs()}
+
+
+def test_nothing_of_ours_is_mocked():
+    mocks = ("unittest.mock", "mock", "pytest_mock", "respx", "responses")
+    faked = [
+        path
+        for path in modules("tests")
+        if any(name.partition(".")[0] in mocks[1:] or name.startswith(mocks[0]) for name in imports(path))
+    ]
+    assert not faked, told(faked)
+    patched = [
+        f"{path}:{node.lineno}"
+        for path in modules("tests")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "monkeypatch"
+        and node.attr in {"setattr", "delattr", "setitem", "delitem"}
+    ]
+    assert not patched, told(patched)
+
+
+@pytest.mark.parametrize("app", [app for app in APPS if (ROOT / app / "services" / "__init__.py").exists()])
+def test_verbs_take_keywords_and_the_actor_last_but_options(app):
+    services = __import__(f"{app}.services", fromlist=["*"])
+    for name in services.__all__:
+        verb = getattr(services, name)
+        if not inspect.isfunction(verb):
+            continue
+        parameters = inspect.signature(verb).parameters
+        assert all(each.kind is inspect.Parameter.KEYWORD_ONLY for each in parameters.values()), name
+        assert "by" in parameters or name in WITHOUT_ACTOR.get(app, set()), f"{name} does not say who does it"
+        assert verb.__doc__, f"{name} does not say its outcome"
+
+
+def test_publishing_a_fact_takes_keywords_and_the_actor():
+    from events.services import publish
+
+    parameters = inspect.signature(publish).parameters
+    assert "by" in parameters
+    assert all(each.kind is inspect.Parameter.KEYWORD_ONLY for each in parameters.values())
+
+
+RULES = ("services", "permissions", "selectors", "models", "states", "types", "policies")
+
+
+def test_rules_know_nothing_of_http():
+    faces = ("rest_framework", "django.http", "django.shortcuts", "django.contrib.messages", "mcp", "grpc")
+    found = [
+        path
+        for path in modules(*APPS)
+        if any(part.removesuffix(".py") in RULES for part in path.relative_to(ROOT).parts[1:2])
+        and any(name == face or name.startswith(f"{face}.") for name in imports(path) for face in faces)
+    ]
+    assert not found, told(found)
+
+
+def environment_reads(path: Path) -> Iterator[str]:
+    """Literal names in os.environ[...], os.environ.get(...), os.getenv(...) and env.text/items/switch(...)."""
+    for node in ast.walk(tree(path)):
+        text = ast.unparse(node) if isinstance(node, ast.Call | ast.Subscript) else ""
+        if match := re.match(
+            r"(?:os\.environ(?:\.get|\.setdefault)?|os\.getenv|env\.(?:text|items|switch))[(\[]'(\w+)'", text
+        ):
+            yield match[1]
+
+
+def test_every_variable_that_is_read_is_in_the_one_table():
+    known = {variable.name for variable in VARIABLES} | FOREIGN_VARIABLES
+    outside_the_stack = [path for path in modules() if "stack" not in path.parts]
+    unknown = {
+        f"{name} in {path}" for path in outside_the_stack for name in environment_reads(path) if name not in known
+    }
+    assert not unknown, told(sorted(unknown))
+
+
+def test_every_variable_of_the_table_is_read_somewhere():
+    read = {name for path in modules() for name in environment_reads(path)}
+    assert {variable.name for variable in VARIABLES} - read == set()
+
+
+def tracked_files() -> list[Path]:
+    """What git tracks; everything that looks like source where there is no git."""
+    git = shutil.which("git")
+    if git and (ROOT / ".git").exists():
+        listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        return [ROOT / name for name in listed.split("\0") if name]
+    return [
+        path for path in ROOT.rglob("*") if path.is_file() and path.suffix in {".py", ".txt", ".in", ".toml", ".md"}
+    ]
+
+
+def test_no_package_index_is_named_anywhere():
+    """Where packages come from is for the machine that installs them to say."""
+    telltale = (
+        "--index" + "-url",
+        "--extra-index" + "-url",
+        "pypi" + ".org",
+        "pythonhosted" + ".org",
+        "registry.npm" + "js",
+    )
+    found = [
+        str(path)
+        for path in tracked_files()
+        if path.is_file() and path.stat().st_size < 2_000_000
+        and any(word.encode() in path.read_bytes() for word in telltale)
+    ]  # fmt: skip
+    assert not found, told(found)

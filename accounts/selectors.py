@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import Permission
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, Q, QuerySet, Value
 
 from accounts.models import (
     ApiToken,
@@ -46,10 +46,13 @@ def _read_grants(user: User) -> Grants:
         return Grants(frozenset(), {})
     if user.is_superuser:
         return Grants(frozenset(Capability), {})
+    everywhere: set[str] = set()
     by_tenant: dict[int, set[str]] = {}
-    for tenant_id, codename in _group_grants(user).union(_user_grants(user)):
-        by_tenant.setdefault(tenant_id, set()).add(codename)
-    return Grants(everywhere_of(user), {tenant: frozenset(names) for tenant, names in by_tenant.items()})
+    for tenant_id, codename in _granted(user):
+        held = everywhere if tenant_id is None else by_tenant.setdefault(tenant_id, set())
+        held.add(codename)
+    user._everywhere = frozenset(everywhere)  # type: ignore[attr-defined]
+    return Grants(user._everywhere, {tenant: frozenset(names) for tenant, names in by_tenant.items()})
 
 
 def everywhere_of(user: User) -> frozenset[str]:
@@ -66,22 +69,27 @@ def _read_everywhere(user: User) -> frozenset[str]:
         return frozenset()
     if user.is_superuser:
         return frozenset(capability.value for capability in Capability)
-    held = Permission.objects.filter(
+    return frozenset(_general(user).order_by().values_list("codename", flat=True).distinct())
+
+
+def _general(user: User) -> QuerySet[Permission]:
+    """The capabilities that hold in every tenant, as permissions."""
+    return Permission.objects.filter(
         Q(group__user=user) | Q(user=user),
         content_type__app_label="accounts",
         codename__in=[capability.value for capability in Capability],
     )
-    return frozenset(held.order_by().values_list("codename", flat=True).distinct())
 
 
-def _group_grants(user: User) -> QuerySet[TenantGroupObjectPermission, tuple[int, str]]:
-    return TenantGroupObjectPermission.objects.filter(group__user=user).values_list(
-        "content_object_id", "permission__codename"
+def _granted(user: User) -> Iterable[tuple[int | None, str]]:
+    """Every capability of the person with its tenant, None for everywhere, in one query."""
+    nowhere = Value(None, output_field=BigIntegerField())
+    of_groups = TenantGroupObjectPermission.objects.filter(group__user=user)
+    of_person = TenantUserObjectPermission.objects.filter(user=user)
+    return of_groups.values_list("content_object_id", "permission__codename").union(
+        of_person.values_list("content_object_id", "permission__codename"),
+        _general(user).order_by().values_list(nowhere, "codename"),
     )
-
-
-def _user_grants(user: User) -> QuerySet[TenantUserObjectPermission, tuple[int, str]]:
-    return TenantUserObjectPermission.objects.filter(user=user).values_list("content_object_id", "permission__codename")
 
 
 def has_capability(user: User, capability: Capability, tenant_id: int) -> bool:

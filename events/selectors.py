@@ -18,9 +18,14 @@ class ChainBreak:
     reason: str
 
 
-def find_chain_break(facts: Iterator[DomainEvent] | None = None) -> ChainBreak | None:
-    """The first fact whose number, link or content does not fit; None when the whole log holds."""
-    previous_hash, expected = GENESIS_HASH, 1
+def find_chain_break(
+    facts: Iterator[DomainEvent] | None = None, after: tuple[int, str] = (0, GENESIS_HASH)
+) -> ChainBreak | None:
+    """The first fact whose number, link or content does not fit; None when the whole log holds.
+
+    `facts` may be a stretch that follows the fact with the number and hash of `after`.
+    """
+    expected, previous_hash = after[0] + 1, after[1]
     for fact in facts if facts is not None else DomainEvent.objects.order_by("sequence").iterator(chunk_size=2000):
         if fact.sequence != expected:
             return ChainBreak(expected, f"fact {expected} is missing")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from events import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("activity/", views.activity_page, name="activity"),
+    path("activity/export.<str:form>", views.activity_export, name="activity_export"),
+]

@@ -12,7 +12,8 @@ from accounts.roles import Capability
 from accounts.selectors import home_tenant, tenants_where
 from core.errors import DomainError, InvalidInput
 from promotions.models import PromotionRequest
-from promotions.types import Impact, PromotionContent, TargetType
+from promotions.pages.looks import TARGETS
+from promotions.types import Impact, PromotionContent
 from promotions.validation import MIN_JUSTIFICATION
 
 # Fields as the domain names them, and as the form does.
@@ -73,9 +74,21 @@ class PromotionForm(DomainForm):
     """Everything a requester fills in."""
 
     tenant = forms.ModelChoiceField(Tenant.objects.none(), to_field_name="slug", empty_label=None)
-    target_type = forms.ChoiceField(label="Type", choices=[(kind.value, kind.label) for kind in TargetType], widget=forms.RadioSelect)
-    target_name = forms.CharField(label="Name", strip=True, widget=forms.TextInput(attrs={"list": "known-names", "autocomplete": "off", "spellcheck": "false"}))
-    version = forms.CharField(label="Version", strip=True, widget=forms.TextInput(attrs={"list": "known-versions", "autocomplete": "off", "spellcheck": "false", "class": "input mono"}))
+    target_type = forms.ChoiceField(
+        label="Type", choices=[(kind.value, word) for kind, word in TARGETS.items()], widget=forms.RadioSelect
+    )
+    target_name = forms.CharField(
+        label="Name",
+        strip=True,
+        widget=forms.TextInput(attrs={"list": "known-names", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    version = forms.CharField(
+        label="Version",
+        strip=True,
+        widget=forms.TextInput(
+            attrs={"list": "known-versions", "autocomplete": "off", "spellcheck": "false", "class": "input mono"}
+        ),
+    )
     justification = forms.CharField(
         label="Justification", strip=False, widget=forms.Textarea(attrs={"rows": 3}),
         help_text=f"Why production needs this now, in at least {MIN_JUSTIFICATION} characters.",
@@ -85,7 +98,11 @@ class PromotionForm(DomainForm):
         help_text="What changes for users. Markdown is welcome.",
     )  # fmt: skip
     tickets = forms.CharField(label="Tickets", help_text="Keys such as TICKET-001, separated by commas or spaces.")
-    impact = forms.ChoiceField(label="Impact", choices=[(value.value, words) for value, words in IMPACT_WORDS.items()], widget=forms.RadioSelect)
+    impact = forms.ChoiceField(
+        label="Impact",
+        choices=[(value.value, words) for value, words in IMPACT_WORDS.items()],
+        widget=forms.RadioSelect,
+    )
     rollback_plan = forms.CharField(
         label="Rollback plan", strip=False, widget=forms.Textarea(attrs={"rows": 3}),
         help_text="How to take it back if it goes wrong.",
@@ -98,7 +115,9 @@ class PromotionForm(DomainForm):
     )
     staging_tests_passed = forms.BooleanField(label="Staging tests passed", help_text="Required.")
     security_scan_passed = forms.BooleanField(label="Security scan passed", help_text="Required.")
-    performance_tests_passed = forms.BooleanField(label="Performance tests passed", help_text="Approvers see a warning without it.")
+    performance_tests_passed = forms.BooleanField(
+        label="Performance tests passed", help_text="Approvers see a warning without it."
+    )
     test_evidence_url = forms.CharField(
         label="Test evidence", widget=forms.URLInput(attrs={"placeholder": "https://ci.example.com/pipeline/12345"}),
         help_text="The address of the pipeline or report.",
@@ -111,8 +130,12 @@ class PromotionForm(DomainForm):
         tenants = tenants_where(user, Capability.REQUEST_PROMOTION).order_by("slug")
         self.fields["tenant"].queryset = tenants  # type: ignore[attr-defined]
         self.choices = list(tenants[:300])
-        self.fields["tenant"].widget.choices = [(tenant.slug, f"{tenant.name} ({tenant.slug})") for tenant in self.choices]  # type: ignore[attr-defined]
-        self.fields["scheduled_at"].help_text = f"Empty means as soon as approved. Time zone: {timezone.get_current_timezone_name()}."
+        self.fields["tenant"].widget.choices = [
+            (tenant.slug, f"{tenant.name} ({tenant.slug})") for tenant in self.choices
+        ]  # type: ignore[attr-defined]
+        self.fields[
+            "scheduled_at"
+        ].help_text = f"Empty means as soon as approved. Time zone: {timezone.get_current_timezone_name()}."
         self.initial.setdefault("drafted_by", str(user.public_id))
         if "tenant" not in self.initial and (home := home_tenant(user, self.choices)):
             self.initial["tenant"] = home.slug
@@ -180,7 +203,9 @@ class ReasonForm(DomainForm):
 class CommentForm(DomainForm):
     """Something to say on the record."""
 
-    comment = forms.CharField(label="Comment", widget=forms.Textarea(attrs={"rows": 2, "placeholder": "Say something on the record …"}))
+    comment = forms.CharField(
+        label="Comment", widget=forms.Textarea(attrs={"rows": 2, "placeholder": "Say something on the record …"})
+    )
 
 
 class RetryForm(DomainForm):

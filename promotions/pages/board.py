@@ -183,7 +183,10 @@ def waiting_for(user: User, limit: int = 12) -> list[PromotionRequest]:
 def requests_of(user: User, limit: int = 6) -> list[PromotionRequest]:
     """The person's own newest requests, unfinished ones first."""
     own = PromotionRequest.objects.visible_to(user).filter(author_id=user.pk)
-    unfinished = Case(When(state__in=[State.PENDING, State.SCHEDULED, State.APPROVED, State.DEPLOYING], then=Value(0)), default=Value(1))
+    unfinished = Case(
+        When(state__in=[State.PENDING, State.SCHEDULED, State.APPROVED, State.DEPLOYING], then=Value(0)),
+        default=Value(1),
+    )
     return list(for_cards(own).order_by(unfinished, "-pk")[:limit])
 
 

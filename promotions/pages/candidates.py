@@ -64,7 +64,9 @@ def _moment(text: str | None) -> dt.datetime | None:
     return dt.datetime.fromisoformat(text).astimezone(dt.UTC) if text else None
 
 
-def running_services(user: User, limit: int = 12, capability: Capability = Capability.VIEW_APPLICATIONS) -> list[Service]:
+def running_services(
+    user: User, limit: int = 12, capability: Capability = Capability.VIEW_APPLICATIONS
+) -> list[Service]:
     """What runs in each environment of the person's tenants, the last changed first."""
     grants = grants_of(user)
     rows = (
@@ -109,7 +111,9 @@ def version_hint(tenant: Tenant | None, target_type: str, target_name: str, vers
     """The versions known of a target, and whether `version` is the one that staging runs."""
     if tenant is None:
         return VersionHint()
-    rows = list(RunningVersion.objects.filter(tenant=tenant, target_type=target_type, environment__in=["staging", "prod"])[:400])
+    rows = list(
+        RunningVersion.objects.filter(tenant=tenant, target_type=target_type, environment__in=["staging", "prod"])[:400]
+    )
     mine = {row.environment: row for row in rows if row.target_name == target_name}
     hint = VersionHint(mine.get("staging"), mine.get("prod"), sorted({row.target_name for row in rows}))
     if target_name and version:

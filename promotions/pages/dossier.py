@@ -150,7 +150,9 @@ def compare_lines(before: str, after: str) -> list[dict[str, str]]:
     """The two texts line by line, with one line of context around each difference."""
     shown = []
     # The first two lines of a unified diff name the files.
-    for line in list(difflib.unified_diff(before.strip().splitlines(), after.strip().splitlines(), n=1, lineterm=""))[2:]:
+    for line in list(difflib.unified_diff(before.strip().splitlines(), after.strip().splitlines(), n=1, lineterm=""))[
+        2:
+    ]:
         if line.startswith("@@"):
             continue
         kind = {"+": "add", "-": "del"}.get(line[0], "same")
@@ -229,7 +231,11 @@ def steps_of(promotion: PromotionRequest) -> list[dict[str, str]]:
     if state == State.PENDING:
         names[1] = "Approval"
     steps = [
-        _step(name, "done" if index < reached else "now" if index == reached else "", "green" if index < reached else "amber" if state == State.PENDING else "blue")
+        _step(
+            name,
+            "done" if index < reached else "now" if index == reached else "",
+            "green" if index < reached else "amber" if state == State.PENDING else "blue",
+        )
         for index, name in enumerate(names)
     ]
     if state == State.FAILED:

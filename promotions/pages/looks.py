@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promotions.states import State
-from promotions.types import Impact
+from promotions.types import Impact, TargetType
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ STEPS: dict[str, Look] = {
     "deployment.retried": Look("Retried", "blue", "rotate-cw"),
     "deployment.cancel_requested": Look("Stop requested", "amber", "ban"),
 }
+
+TARGETS = {TargetType.API: "API", TargetType.APPLICATION: "Application", TargetType.POLICY: "Policy"}
 
 FIELDS = {
     "target.type": "target type",

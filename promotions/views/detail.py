@@ -61,7 +61,9 @@ def detail_context(user: User, promotion: PromotionRequest) -> dict[str, Any]:
         "attempts": attempts,
         "actions": actions,
         "dialogs": [
-            asked(promotion, action.verb, _empty_form(promotion, action.verb)) for action in actions if not action.reason
+            asked(promotion, action.verb, _empty_form(promotion, action.verb))
+            for action in actions
+            if not action.reason
         ],
         "comparison": dossier.compare_with_production(user, promotion),
         "timeline": dossier.timeline_of(promotion, dossier.facts_about(promotion)),
@@ -196,7 +198,9 @@ def request_verb(request: HttpRequest, number: str, slug: str) -> HttpResponse:
     return go(request, address_of(result))
 
 
-def _ask(request: HttpRequest, promotion: PromotionRequest, verb: str, form: DomainForm, status: int = 200) -> HttpResponse:
+def _ask(
+    request: HttpRequest, promotion: PromotionRequest, verb: str, form: DomainForm, status: int = 200
+) -> HttpResponse:
     ask = asked(promotion, verb, form)
     if is_partial(request):
         return render(request, "requests/verb_form.html", {"promotion": promotion, "ask": ask}, status=status)
@@ -229,7 +233,9 @@ def request_comment(request: HttpRequest, number: str) -> HttpResponse:
     except InvalidInput as error:
         form.take(error)
         if is_partial(request):
-            return render(request, "requests/detail.html#comment", {"promotion": promotion, "comment_form": form}, status=422)
+            return render(
+                request, "requests/detail.html#comment", {"promotion": promotion, "comment_form": form}, status=422
+            )
         context = detail_context(user, promotion) | {"comment_form": form}
         return render(request, "requests/detail.html", context, status=422)
     return go(request, address_of(promotion) + "#timeline")

@@ -157,7 +157,12 @@ def _start(request: HttpRequest, user: User) -> dict[str, Any]:
         return {"initial": {**named, "restored": True}}
     named = {
         name: request.GET[parameter][:200]
-        for parameter, name in (("tenant", "tenant"), ("type", "target_type"), ("name", "target_name"), ("version", "version"))
+        for parameter, name in (
+            ("tenant", "tenant"),
+            ("type", "target_type"),
+            ("name", "target_name"),
+            ("version", "version"),
+        )
         if request.GET.get(parameter)
     }
     return {"initial": {"target_type": "api", "impact": "low", **named}}

@@ -59,6 +59,8 @@
     if (closer && dialog) { event.preventDefault(); dialog.close(); }
     else if (dialog && target === dialog && !isInside(event, dialog)) dialog.close();
     target.closest("[data-dismiss]")?.closest("[data-toast]")?.remove();
+    const risky = target.closest("[data-confirm]");
+    if (risky && !window.confirm(risky.dataset.confirm)) event.preventDefault();
     const copy = target.closest("[data-copy]");
     if (copy) { event.preventDefault(); copyText(copy); }
     for (const menu of all("details.menu[open]")) if (!menu.contains(target)) menu.open = false;

@@ -41,3 +41,15 @@ def seed_services() -> None:
                     defaults={"version": version},
                 )  # fmt: skip
                 publish(environments, environment, slug, name, version)
+    if settings.DEPLOYERS["awx"]["OPTIONS"]["url"]:
+        seed_awx_target()
+
+
+def seed_awx_target() -> None:
+    """With AWX at hand (script/up --with-awx), one of the services is deployed by it."""
+    DeploymentTarget.objects.get_or_create(
+        tenant=Tenant.objects.get(slug="tenant-finance"),
+        target_type="application",
+        target_name="ledger",
+        defaults={"deployer": "awx", "options": {"job_template": "Deploy to production"}, "time_limit": 120},
+    )

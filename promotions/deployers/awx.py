@@ -14,6 +14,7 @@ import structlog
 
 from promotions.deployers.awx_client import AwxClient, AwxDenied, AwxMissing, AwxTooLarge, client_for
 from promotions.deployers.base import DeployerError, DeployerRefused, DeployerUnsure, Job, Outcome, Progress
+from promotions.deployers.variables import extra_vars_of
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,6 @@ _OUTCOMES: dict[str, Outcome] = {
     "successful": "succeeded", "failed": "failed", "error": "failed", "canceled": "canceled",
 }  # fmt: skip
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_TEMPLATING = re.compile(r"\{\{|\{%|\{#")
 
 
 class AwxDeployer:
@@ -48,6 +48,7 @@ class AwxDeployer:
     def start(self, job: Job) -> str:
         """One job per nonce: what an earlier try may have launched is looked for before anything is launched."""
         begun = time.monotonic()
+        _check_options(job.options)
         variables = extra_vars_of(job)
         if job.tries > 1 and (found := self._look_before_launch(job)):
             return found
@@ -244,35 +245,6 @@ class AwxDeployer:
             return
 
 
-def extra_vars_of(job: Job) -> dict[str, Any]:
-    """What the playbook is told, as data; DeployerRefused when options are wrong or a value would be run as a template."""
-    options = job.options
-    _check_options(options)
-    metadata, target = job.request["metadata"], job.request["spec"]["target"]
-    own = {
-        "request_id": metadata["id"],
-        "deployment_id": job.deployment_id,
-        "attempt": job.attempt,
-        "nonce": job.nonce,
-        "tenant": metadata["tenant"],
-        "requested_by": metadata["createdBy"],
-        "approved_by": job.request.get("status", {}).get("approvedBy"),
-        "target_type": target["type"],
-        "target_name": target["name"],
-        "version": target["version"],
-        "source_environment": target["sourceEnvironment"],
-        "target_environment": target["targetEnvironment"],
-    }
-    extra = options.get("extra_vars", {})
-    if taken := sorted(own.keys() & extra.keys()):
-        raise DeployerRefused(f"extra_vars of the deployment target may not set {', '.join(taken)}: the request does.")
-    variables = {**extra, **own}
-    for name, value in variables.items():
-        if _TEMPLATING.search(json.dumps(value, ensure_ascii=False)):
-            raise DeployerRefused(f"{name} contains {{{{ or {{%, which Ansible would run. Take it out.")
-    return variables
-
-
 def _check_options(options: Any) -> None:
     if not isinstance(options, dict) or not (template := options.get("job_template")):
         raise DeployerRefused('The deployment target does not say which template: {"job_template": 7} or its name.')
@@ -282,8 +254,8 @@ def _check_options(options: Any) -> None:
         raise DeployerRefused(
             f"The deployment target's option {unknown[0]!r} is not known; known are {', '.join(sorted(OPTIONS))}."
         )
-    if not isinstance(options.get("limit", ""), str) or not isinstance(options.get("extra_vars", {}), dict):
-        raise DeployerRefused("In the deployment target, limit must be a text and extra_vars an object.")
+    if not isinstance(options.get("limit", ""), str):
+        raise DeployerRefused("In the options of the deployment target, limit must be a text.")
 
 
 def _nonce_in(extra_vars: Any) -> str | None:

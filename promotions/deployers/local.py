@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from promotions.deployers.base import DeployerRefused, Job, Progress
-from promotions.deployers.runs import MARK, Command, Runs
+from promotions.deployers.runs import Command, Runs
+from promotions.deployers.variables import environment_of
 
 OPTIONS = {"command", "environment", "directory"}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -19,7 +21,8 @@ class LocalDeployer:
     """Runs the target's `command` without a shell, in a session of its own, beside us: it outlives the worker.
 
     The request is its standard input as JSON, STAGEPASS_* variables say the same for shell scripts. What it prints is the
-    log, exit code 0 is success, a JSON object in the file $STAGEPASS_RESULT is kept as the result. Whatever it leaves
+    log, exit code 0 is success, a JSON object in the file $STAGEPASS_RESULT is kept as the result, its "error" as the reason
+    of a failure. Whatever it leaves
     running is stopped when it ends: hand services to a service manager.
     """
 
@@ -48,34 +51,14 @@ def command_of(job: Job) -> Command:
     directory = options.get("directory")
     return Command(
         arguments=options["command"],
-        environment=options.get("environment", {}) | variables_of(job),
+        environment=options.get("environment", {}) | environment_of(job),
         given=job.request,
         directory=Path(directory) if directory else None,
         time_limit=job.time_limit,
     )
 
 
-def variables_of(job: Job) -> dict[str, str]:
-    """The request for shell scripts."""
-    metadata, target = job.request["metadata"], job.request["spec"]["target"]
-    status = job.request.get("status", {})
-    return {
-        "STAGEPASS_REQUEST_ID": metadata["id"],
-        "STAGEPASS_TENANT": metadata["tenant"],
-        "STAGEPASS_REQUESTED_BY": metadata["createdBy"],
-        "STAGEPASS_APPROVED_BY": status.get("approvedBy") or "",
-        "STAGEPASS_TARGET_TYPE": target["type"],
-        "STAGEPASS_TARGET_NAME": target["name"],
-        "STAGEPASS_VERSION": target["version"],
-        "STAGEPASS_SOURCE_ENVIRONMENT": target["sourceEnvironment"],
-        "STAGEPASS_TARGET_ENVIRONMENT": target["targetEnvironment"],
-        "STAGEPASS_DEPLOYMENT_ID": job.deployment_id,
-        "STAGEPASS_ATTEMPT": str(job.attempt),
-        MARK: job.nonce,
-    }
-
-
-def _faults(options: Any) -> Any:
+def _faults(options: Any) -> Iterator[str]:
     """A sentence for each fault."""
     if not isinstance(options, dict):
         yield 'They are not an object such as {"command": ["/opt/deploy.sh"]}.'
@@ -87,7 +70,7 @@ def _faults(options: Any) -> Any:
     yield from _faults_of_command(options.get("command"), options.get("directory"), options.get("environment"))
 
 
-def _faults_of_command(command: Any, directory: Any, environment: Any) -> Any:
+def _faults_of_command(command: Any, directory: Any, environment: Any) -> Iterator[str]:
     if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
         yield '"command" must be a list of texts: the program and its arguments, such as ["/opt/deploy.sh", "prod"].'
         return
@@ -102,7 +85,7 @@ def _faults_of_command(command: Any, directory: Any, environment: Any) -> Any:
         yield f"There is no program {command[0][:200]!r} that can be run on this machine."
 
 
-def _faults_of_environment(environment: Any) -> Any:
+def _faults_of_environment(environment: Any) -> Iterator[str]:
     if not isinstance(environment, dict):
         yield '"environment" must be an object of texts.'
         return
@@ -113,7 +96,7 @@ def _faults_of_environment(environment: Any) -> Any:
             yield f"The value of {name[:40]!r} in environment must be a text."
 
 
-def _faults_of_directory(directory: Any) -> Any:
+def _faults_of_directory(directory: Any) -> Iterator[str]:
     if not isinstance(directory, str) or "\0" in directory:
         yield '"directory" must be a text.'
     elif directory and not (os.path.isabs(directory) and os.path.isdir(directory)):

@@ -52,7 +52,7 @@ class Runner:
                 return {"outcome": "failed", "error": f"{self.job['command'][0]} cannot be started: {error.strerror}."}
             ended_early = self.wait()
             clean = trees.stop(self.remains, grace=self.job["grace"], between=self.tend)
-            self.pump(0)
+            self.tend()
         os.close(self.reading) if self.reading >= 0 else None
         result = ended_early or self.judge()
         return result if clean else result | {"error": f"{result['error']} Some of its processes could not be stopped."}

@@ -121,7 +121,8 @@ class Runs:
         log, offset = _read_on(output, offset, ended=result is not None)
         if result is None:
             return Progress("running", log, offset)
-        return Progress(result["outcome"], log, offset, error=_explain(result, output), result=_answer(place, result))
+        answer = _answer(place, result)
+        return Progress(result["outcome"], log, offset, error=_explain(result, answer, output), result=answer)
 
     @staticmethod
     def _result(place: Path) -> dict[str, Any] | None:
@@ -180,11 +181,15 @@ def _read_on(path: Path, offset: int, *, ended: bool) -> tuple[str, int]:
     return skipped + text, start + len(data) - len(decoder.getstate()[0])
 
 
-def _explain(result: dict[str, Any], output: Path) -> str:
-    if result["outcome"] == "succeeded":
-        return ""
-    last = _tail(output) if result["outcome"] == "failed" else ""
-    return f"{result['error']} Its last lines:\n{last}" if last else str(result["error"])
+def _explain(result: dict[str, Any], answer: dict[str, Any], output: Path) -> str:
+    """How it ended, in the command's own words if it has any."""
+    how = str(result["error"])
+    if result["outcome"] != "failed":
+        return how
+    if isinstance(said := answer.get("error"), str) and said:
+        return f"{said[:2000]} ({how.rstrip('.')})"
+    last = _tail(output)
+    return f"{how} Its last lines:\n{last}" if last else how
 
 
 def _tail(path: Path) -> str:

@@ -193,7 +193,7 @@ class World:
         quirk = self.quirk("job") or {}
         seconds = float(quirk.get("seconds", self.seconds))
         for job.status in ("waiting", "running"):
-            if job.cancel.wait(seconds * 0.1):
+            if job.cancel.wait(min(seconds * 0.1, 0.1)):
                 return self.end(job, "canceled")
         job.started = utcnow()
         if quirk.get("forge_callback"):

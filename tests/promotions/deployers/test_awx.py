@@ -114,7 +114,7 @@ def test_behind_a_gateway_the_path_is_another(awx):
         ({"job_template": None}, "does not say which template"),
         ({"job_template": True}, "a number or a name"),
         ({"limit": 7}, "limit must be a text"),
-        ({"extra_vars": [1]}, "extra_vars an object"),
+        ({"extra_vars": [1]}, "must be an object"),
         ({"tags": "x"}, "'tags' is not known"),
         ({"extra_vars": {"nonce": "x"}}, "may not set nonce"),
         ({"extra_vars": {"a": {"b": ["{{ lookup('pipe', 'id') }}"]}}}, "a contains {{"),

@@ -222,7 +222,7 @@ def test_cancel_stops_the_whole_family(deployer):
     progress = follow(deployer, job)
     assert (progress.outcome, progress.error) == ("canceled", "It was stopped.")
     assert not left_of(job)
-    assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
+    assert not family & trees.descendants(0)
 
 
 @pytest.mark.parametrize("ending", ["exit 0", "exit 1"])

@@ -58,7 +58,7 @@ VARIABLES = [
     Variable("METRICS_TOKEN", "", "What /metrics asks for as a bearer token; empty: closed, in the demo open.", True),
     Variable("STAGEPASS_GRPC", "localhost:8765", "The gRPC address that is told to people."),
     Variable("FAILPOINT", "", "For tests: kill the process at a named place."),
-    Variable("FAILPOINT_MARK", "", "For tests: a file that makes the failpoint strike once."),
+    Variable("FAILPOINTS", "", "For tests: a folder whose files name places that kill whoever gets there first, once."),
 ]
 
 _BY_NAME = {variable.name: variable for variable in VARIABLES}

@@ -1,4 +1,4 @@
-"""Named places where a test may kill the process: FAILPOINT=after_audit_commit:kill; nothing at all when unset."""
+"""Named places where a test may kill the process, as a crash would; nothing at all happens unless a test asks for it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import os
 import pathlib
 import signal
 
-_armed = os.environ.get("FAILPOINT", "")
+# FAILPOINT=name:kill kills every time. FAILPOINTS names a folder: a file called like the place kills whoever gets there
+# first, once, so that one running system can be killed at one place after another.
+_always = os.environ.get("FAILPOINT", "").partition(":")[0]
+_folder = os.environ.get("FAILPOINTS", "")
 
 
 def failpoint(name: str) -> None:
-    """Die here by SIGKILL when FAILPOINT names this place; once only, if FAILPOINT_MARK names a file."""
-    if not _armed or _armed.partition(":")[0] != name:
-        return
-    mark = os.environ.get("FAILPOINT_MARK")
-    if mark:
-        path = pathlib.Path(mark)
-        if path.exists():
-            return
-        path.write_text(name)
-    os.kill(os.getpid(), signal.SIGKILL)
+    """Die here by SIGKILL when a test armed this place."""
+    if (_always and _always == name) or (_folder and _disarm(name)):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _disarm(name: str) -> bool:
+    try:
+        pathlib.Path(_folder, name).unlink()
+    except FileNotFoundError:
+        return False
+    return True

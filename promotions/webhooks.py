@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from core.failpoints import failpoint
 from promotions.services.callbacks import report_job
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ def awx_job_complete(request: HttpRequest) -> HttpResponse:
     body = _as_object(content)
     if body is None:
         return HttpResponse(status=400)
+    failpoint("before_callback_noted")
     variables = _as_object(body.get("extra_vars")) or {}
     known = report_job(
         nonce=_as_nonce(variables.get("nonce")),

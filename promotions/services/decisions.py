@@ -53,6 +53,7 @@ def approve_request(
         approved_digest=current.digest,
     )
     failpoint("before_approve_commit")
+    transaction.on_commit(lambda: failpoint("after_approve_commit"))
     return approved
 
 

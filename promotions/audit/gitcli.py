@@ -35,8 +35,9 @@ class GitFailed(Exception):
     """git ended with an error; the message is its own words, without passwords."""
 
 
-def run_git(repository: Path, *words: str, limit: float = LIMIT_SECONDS) -> str:
+def run_git(repository: Path, *words: str, limit: float | None = None) -> str:
     """The standard output of `git words…` in the bare repository; GitFailed with what it complained of."""
+    limit = limit or LIMIT_SECONDS
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     process = subprocess.Popen(
         ["git", f"--git-dir={repository}", *_OPTIONS, *words],

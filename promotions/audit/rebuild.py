@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -193,7 +194,7 @@ def _restore_user(public_id: str, email: str, name: str, rebuilt: Rebuilt) -> Us
     if public_id not in rebuilt.users:
         found = User.objects.filter(public_id=public_id).first() or User.objects.filter(email__iexact=email).first()
         rebuilt.users[public_id] = found or User.objects.create_user(
-            email, None, public_id=public_id, name=name, is_active=False
+            email, None, public_id=uuid.UUID(public_id), name=name, is_active=False
         )
     return rebuilt.users[public_id]
 

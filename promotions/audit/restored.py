@@ -28,9 +28,8 @@ def restore_request(history: list[DomainEvent]) -> PromotionRequest:
     """The request as its newest document says, with its attempts; Conflict when content and digest do not agree."""
     document = history[-1].data["document"]
     last = {fact.type: fact for fact in history}
-    people = {
-        user.public_id: user for user in User.objects.filter(public_id__in={f.actor_id for f in history} - {None})
-    }
+    ids = [fact.actor_id for fact in history if fact.actor_id]
+    people: dict[uuid.UUID | None, User] = {user.public_id: user for user in User.objects.filter(public_id__in=ids)}
     content, created_at = content_of(document["spec"]), _time(document["metadata"]["createdAt"])
     reverses = document["spec"]["request"].get("rollbackOf")
     digest = content_digest(content, reverses)

@@ -11,6 +11,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
@@ -29,7 +30,7 @@ from promotions.audit.repository import AuditRepository  # noqa: E402
 FILES = 1000
 ROUNDS = 300
 MONTH = "requests/prod/2026/08"
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "apiVersion": "gostoa.dev/v1",
     "kind": "PromotionRequest",
     "metadata": {"createdAt": "2026-08-01T10:30:00Z", "createdBy": "anna@example.com", "tenant": "tenant-finance"},
@@ -83,10 +84,10 @@ def bare(git: pygit2.Repository, content: bytes, number: int) -> float:
     started = time.perf_counter()
     oid, mode = git.create_blob(content + b"step %d\n" % number), 0o100644
     head = git.references["refs/heads/main"]
-    parent = git[head.target]
+    parent = head.peel(pygit2.Commit)
     names = [*MONTH.split("/"), f"PR-2026-{number % FILES + 1:04d}.yaml"]
     for depth in range(len(names) - 1, -1, -1):
-        builder = git.TreeBuilder(parent.tree["/".join(names[:depth])] if depth else parent.tree)
+        builder = git.TreeBuilder(parent.tree["/".join(names[:depth])].id if depth else parent.tree.id)
         builder.insert(names[depth], oid, mode)
         oid, mode = builder.write(), 0o040000
     by = pygit2.Signature("a", "a@example.com")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from events.models import Delivery, DomainEvent
-from promotions.audit.gitcli import GitFailed, check_address, without_secrets
+from promotions.audit.gitcli import GitFailed, check_address, run_git, without_secrets
 from promotions.audit.health import check_audit
 from promotions.audit.push import find_remote, push_audit
 from promotions.audit.verify import Audit
@@ -171,6 +171,25 @@ git update-ref refs/heads/main {theirs}""",
     same(git, repository, remote)
     assert git(remote, "show", "main:README.md") == "Ours"
     audit_holds()
+
+
+def test_a_remote_cut_off_between_looking_and_pushing_is_not_written_over(
+    remote, repository, pending, cpi, git, monkeypatch
+):
+    """Without a lease git would take the cut-off history for one that is merely behind."""
+    deliver()
+    step(pending, cpi)
+    push_audit()
+    step(pending, cpi)
+
+    def cut_off_first(place: Path, *words: str) -> str:
+        if words[0] == "push":
+            git(remote, "update-ref", "refs/heads/main", "main~1")
+        return run_git(place, *words)
+
+    monkeypatch.setattr("promotions.audit.push.run_git", cut_off_first)
+    assert push_audit() == "rewritten"
+    assert git(remote, "rev-list", "--count", "main") == "1"
 
 
 def test_a_refusing_hook_is_shown_and_tried_again_with_longer_and_longer_waits(

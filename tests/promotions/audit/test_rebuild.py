@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from accounts.models import Tenant, User
+from events import outbox
 from events.models import Delivery, DispatchCursor, DomainEvent
 from promotions.models import AuditRemote, Deployment, DeploymentTarget, NumberCounter, PromotionRequest, RunningVersion
 from promotions.services import (
@@ -142,10 +143,14 @@ def test_people_who_are_there_already_are_taken(copy):
 
 
 def test_nobody_is_told_again_and_nothing_is_written_again(copy, settings, git):
+    news = {"facts": ("promotion.*",), "handler": "tests.events.test_outbox.listen"}
+    settings.SUBSCRIBERS = {**settings.SUBSCRIBERS, "news": news}
+    outbox.channels.cache_clear()
     audit("rebuild", "--from", str(copy))
     head = git(settings.AUDIT_REPOSITORY, "rev-parse", "main")
     deliver()
     assert git(settings.AUDIT_REPOSITORY, "rev-parse", "main") == head
+    outbox.channels.cache_clear()
     assert Delivery.objects.exclude(channel="audit").count() == 0
 
 

@@ -155,6 +155,18 @@ def test_one_byte_in_a_commit(recorded, git, repository):
     found("history rewritten", "was recorded")
 
 
+def test_one_byte_in_an_older_commit_with_the_newest_receipt_adjusted(recorded, git, repository):
+    older = git(repository, "cat-file", "commit", "main~1") + "\n"
+    forged = git(
+        repository, "hash-object", "-t", "commit", "-w", "--stdin", given=older.replace("Devops <", "Nobody <", 1)
+    )
+    rewrite(git, repository, lambda text: re.sub(r"(?m)^parent \w+", f"parent {forged}", text))
+    newest = Delivery.objects.order_by("-fact_id").first()
+    receipt = {**newest.receipt, "commit": git(repository, "rev-parse", "main")}
+    Delivery.objects.filter(pk=newest.pk).update(receipt=receipt)
+    found("history rewritten", "fact 5 was recorded as commit")
+
+
 def test_history_cut_off(recorded, git, repository):
     git(repository, "update-ref", "refs/heads/main", "main~2")
     found("history rewritten", "main does not lead to it any more")

@@ -16,7 +16,7 @@ from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import Reach, home_tenant, reaches_of, tenants_where
 from core.clock import now
-from core.errors import NotAllowed, NotFound
+from core.errors import InvalidInput, NotAllowed, NotFound
 from events.models import DomainEvent
 from promotions.models import SEARCH_VECTOR, Deployment, PromotionRequest, PromotionRequestQuerySet
 from promotions.states import State
@@ -254,13 +254,16 @@ def stats_of(user: User) -> Stats:
 
 
 def tenant_for_new_request(user: User, slug: str | None) -> Tenant:
-    """The tenant named, else the person's own; NotAllowed where `user` may not ask (the same if there is none)."""
+    """The tenant named, else the person's own.
+
+    NotAllowed where `user` may not ask, and the same for a tenant that does not exist; InvalidInput when it must be named.
+    """
     allowed = tenants_where(user, Capability.REQUEST_PROMOTION)
     tenant = allowed.filter(slug=slug).first() if slug is not None else home_tenant(user, allowed)
     if tenant is not None:
         return tenant
     if slug is None and allowed.exists():
-        raise NotAllowed("You belong to several tenants: say which one.", code="tenant_needed", field="tenant")
+        raise InvalidInput({"tenant": ["Say for which tenant: you may ask for several and belong to none of them."]})
     where = slug[:80] if slug is not None else "any tenant"
     raise NotAllowed(
         f"You may not create requests in {where}. Ask a tenant admin for the DevOps role.",

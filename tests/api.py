@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.test import Client
+from django.test.client import ClientHandler
 
 from accounts.models import User
 from accounts.scopes import SCOPES
@@ -50,8 +51,11 @@ def body(**changes: Any) -> dict[str, Any]:
 class Caller:
     """Someone who calls the API with a token (or without any)."""
 
+    _handler = ClientHandler()  # one for all: each would read all static files again
+
     def __init__(self, secret: str = "") -> None:
         self.client = Client()
+        self.client.handler = self._handler
         self.headers = {"Authorization": f"Bearer {secret}"} if secret else {}
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:

@@ -228,7 +228,7 @@ def measure(name: str, person: Any, databases: dict[int, Any]) -> dict[int, tupl
     """By size: median milliseconds of the selector and of the fastest raw way."""
     from django.db import connections
 
-    ways = [partial(by_selector, person), *by_hand(name, person)]
+    ways: list[Callable[[], list[int]]] = [partial(by_selector, person), *by_hand(name, person)]
     taken: dict[int, list[list[float]]] = {size: [[] for _ in ways] for size in databases}
     for _ in range(RUNS):
         for size, database in databases.items():

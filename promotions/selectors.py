@@ -71,7 +71,9 @@ def list_requests(*, user: User, wanted: Wanted = Wanted(), limit: int = 50, bef
     if all_of.everywhere and not wanted.tenants:
         return _page(narrow(PromotionRequest.objects.all(), wanted), limit, before)
     tenants, own_tenants = _chosen(all_of, wanted.tenants), _chosen(own_of, wanted.tenants)
-    return _page_of_tenants(user, tenants, own_tenants, wanted.states, limit, before)
+    return _page_of_tenants(
+        user=user, tenants=tenants, own_tenants=own_tenants, states=wanted.states, limit=limit, before=before
+    )
 
 
 def list_my_requests(*, user: User, wanted: Wanted = Wanted(), limit: int = 50, before: int | None = None) -> Page:
@@ -90,7 +92,9 @@ def list_decidable_requests(
     if not states:
         return Page([], None)
     tenants = _chosen(reach, wanted.tenants)
-    return _page_of_tenants(user, tenants, [], states, limit, before, not_own=True)
+    return _page_of_tenants(
+        user=user, tenants=tenants, own_tenants=[], states=states, limit=limit, before=before, not_own=True
+    )
 
 
 def narrow(requests: PromotionRequestQuerySet, wanted: Wanted) -> PromotionRequestQuerySet:
@@ -157,13 +161,13 @@ ORDER BY id DESC LIMIT %(count)s
 
 
 def _page_of_tenants(
+    *,
     user: User,
     tenants: list[int],
     own_tenants: list[int],
     states: Sequence[str],
     limit: int,
     before: int | None,
-    *,
     not_own: bool = False,
 ) -> Page:
     """The newest of `tenants`, and of the user's own in `own_tenants`."""
@@ -173,7 +177,7 @@ def _page_of_tenants(
     if len(tenants) == 1 and set(own_tenants) <= set(tenants):  # the index of tenants has them in order
         theirs = matching.filter(tenant_id=tenants[0])
         return _page(theirs.exclude(author_id=user.pk) if not_own else theirs, limit, before)
-    values = {"tenants": tenants, "own_tenants": own_tenants, "user": user.pk, "before": before}
+    values: dict[str, Any] = {"tenants": tenants, "own_tenants": own_tenants, "user": user.pk, "before": before}
     values |= {"states": list(states) or None, "count": limit + 1, "not_own": not_own}
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST, values)

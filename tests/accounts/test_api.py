@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+import time_machine
 
 from accounts.models import ApiToken
 from accounts.roles import ROLES, Role
@@ -56,6 +57,27 @@ def test_a_token_is_shown_once_and_works_until_revoked(devops):
         assert caller.call("DELETE", answer.headers["Location"]).status_code == 204
     assert_problem(Caller(secret).get(REQUESTS), 401, "authentication_failed")
     assert caller.get(answer.headers["Location"]).json()["revokedAt"] is not None
+
+
+def test_a_runaway_script_is_slowed_down_and_readers_are_not(devops, cpi, monkeypatch):
+    monkeypatch.setattr("accounts.rest.ApiView.changes_per_minute", 2)
+    caller = call_as(devops)
+    with time_machine.travel(dt.datetime(2030, 1, 1, 12, 0, 50, tzinfo=dt.UTC), tick=False):
+        caller = call_as(devops)
+        answers = [caller.post(TOKENS, WISH) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [201, 201, 429]
+        assert_problem(answers[2], 429, "throttled")
+        assert answers[2].headers["Retry-After"] == "11"
+        assert_problem(call_as(devops).post(TOKENS, WISH), 429, "throttled")
+        assert call_as(cpi).post(TOKENS, WISH).status_code == 201, "each account has its own count"
+        assert caller.get(TOKENS).status_code == 200
+    with time_machine.travel(dt.datetime(2030, 1, 1, 12, 1, 1, tzinfo=dt.UTC), tick=False):
+        assert caller.post(TOKENS, WISH).status_code == 201
+
+
+def test_without_the_cache_nothing_is_refused(devops, settings):
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/1"}}
+    assert call_as(devops).post(TOKENS, WISH).status_code == 201
 
 
 def test_tokens_of_others_do_not_exist_for_me(devops, cpi, root):

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from accounts.scopes import SCOPES
-from promotions.services import approve_request, comment_on_request
+from promotions.services import comment_on_request
 from tests.api import REQUESTS, body, call_as
 from tests.contracts.access import addresses
 

@@ -127,7 +127,9 @@ class TestRefusals:
             own = make_request(by=author, target_name=f"api-{author.pk}")
             address = f"{REQUESTS}/{own.number}"
             assert_problem(call_as(author).post(f"{address}/approve"), 403, "own_request")
-            assert_problem(call_as(author).post(f"{address}/reject", {"reason": "I changed my mind"}), 403, "own_request")
+            assert_problem(
+                call_as(author).post(f"{address}/reject", {"reason": "I changed my mind"}), 403, "own_request"
+            )
             assert load(own).state == State.PENDING
 
     def test_403_without_the_right(self, pending, viewer):
@@ -206,7 +208,7 @@ class TestRefusals:
         assert problem["changed"] == ["request.impactAssessment"]
         assert approver.post(f"{REQUESTS}/{number}/approve", {}, If_Match=edited.headers["ETag"]).status_code == 200
 
-    @pytest.mark.parametrize("tag", ["abc", "W/\"{0}\"", "\"{0}\", \"{0}\"", "\"\"", "\"zz\""])
+    @pytest.mark.parametrize("tag", ["abc", 'W/"{0}"', '"{0}", "{0}"', '""', '"zz"'])
     def test_400_for_an_if_match_that_names_no_content(self, pending, cpi, tag):
         answer = call_as(cpi).post(f"{REQUESTS}/{pending.number}/approve", {}, If_Match=tag.format(pending.digest))
         assert_problem(answer, 400, "invalid", "If-Match")
@@ -411,7 +413,9 @@ def walk(caller: Caller, path: str):
         path = next_of(answer)
 
 
-def test_stats_count_what_one_may_list(make_request, devops, other_devops, cpi, cpi_admin, outsider, other_tenant, target):
+def test_stats_count_what_one_may_list(
+    make_request, devops, other_devops, cpi, cpi_admin, outsider, other_tenant, target
+):
     monday = dt.datetime(2030, 1, 7, 12, tzinfo=dt.UTC)
     with time_machine.travel(monday - dt.timedelta(days=1), tick=False):  # Sunday, the week before
         run(approve_request(promotion=make_request(target_name="old"), by=cpi), to="success")

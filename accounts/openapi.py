@@ -78,11 +78,18 @@ class ApiSchema(AutoSchema):
     def get_tags(self) -> list[str]:
         return [getattr(self.view, "tag", "Other")]
 
+    def get_summary(self) -> str:
+        """The first sentence of the view's words."""
+        return self._words().partition("\n")[0].rstrip(".")
+
+    def _words(self) -> str:
+        return str(super().get_description())
+
     def get_description(self) -> str:  # type: ignore[override]
         """The operation's words and the scope a token needs for it."""
         scopes = getattr(self.view, "scopes", "")
         scope = scopes if isinstance(scopes, str) else scopes.get(self.method, "")
-        return f"{super().get_description()}\n\nScope: `{scope}`."
+        return f"{self._words()}\n\nScope: `{scope}`."
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
         bodies = super()._get_response_bodies(direction)

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from accounts.idempotency import IdempotentPosts
 from accounts.models import User
+from accounts.throttling import ChangesPerMinute
 from core.rest import NoQuery, StrictQuery, StrictSerializer
 
 
@@ -23,6 +24,8 @@ class ApiView(IdempotentPosts, APIView):
     scopes: ClassVar[str | dict[str, str]] = ""
     queries: ClassVar[dict[str, type[StrictQuery]]] = {}
     tag: ClassVar[str] = "Accounts"
+    changes_per_minute: ClassVar[int | None] = 600
+    throttle_classes = [ChangesPerMinute]
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     query: dict[str, Any]
 

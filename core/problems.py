@@ -122,12 +122,18 @@ def _sentence(exception: exceptions.APIException) -> str:
     return str(exception.detail)
 
 
+def _path(prefix: str, name: str | int) -> str:
+    if name == "non_field_errors":
+        return prefix
+    return f"{prefix}[{name}]" if isinstance(name, int) else f"{prefix}.{name}".lstrip(".")
+
+
 def flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     """Nested serializer errors as {dotted field: sentences}."""
     if isinstance(detail, dict):
         flat: dict[str, list[str]] = {}
         for name, inner in detail.items():
-            inner_prefix = prefix if name == "non_field_errors" else f"{prefix}.{name}".lstrip(".")
+            inner_prefix = _path(prefix, name)
             flat |= flatten(inner, inner_prefix)
         return flat
     if isinstance(detail, list) and any(isinstance(item, dict | list) for item in detail):

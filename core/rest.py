@@ -158,6 +158,13 @@ class StrictSerializer(serializers.Serializer[Any]):
 class ManyField(serializers.ListField):
     """A query parameter that may be repeated, or hold several values with commas between them."""
 
+    def to_internal_value(self, data: Any) -> list[Any]:
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            first = next(iter(error.detail.values())) if isinstance(error.detail, dict) else error.detail
+            raise serializers.ValidationError(first) from None
+
 
 class StrictQuery(StrictSerializer):
     """The query parameters that a view understands; any other is refused by name."""

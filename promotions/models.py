@@ -127,6 +127,10 @@ class PromotionRequest(models.Model):
             models.Index(fields=["scheduled_at"], condition=Q(state="scheduled"), name="promotion_due"),
             models.Index(fields=["expires_at"], condition=Q(state="pending"), name="promotion_lapsing"),
             models.Index(fields=["remind_at"], condition=Q(state="pending"), name="promotion_to_remind"),
+            # What the counts of the day and the week look for.
+            models.Index(fields=["approved_at"], condition=Q(approved_at__isnull=False), name="promotion_approved"),
+            models.Index(fields=["rejected_at"], condition=Q(rejected_at__isnull=False), name="promotion_rejected"),
+            models.Index(fields=["deployed_at"], condition=Q(deployed_at__isnull=False), name="promotion_deployed"),
             GinIndex(SEARCH_VECTOR, name="promotion_text"),
         ]
 

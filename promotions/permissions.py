@@ -48,8 +48,10 @@ def check_can_reject(user: User, promotion: PromotionRequest) -> None:
 
 
 def check_can_retry(user: User, promotion: PromotionRequest) -> None:
-    """The approval still stands, so its author or anyone who may decide can try the same content again."""
-    if promotion.author_id != user.pk:
+    """The approval still stands, so its author (who may still ask) or anyone who may decide can try it again."""
+    if promotion.author_id == user.pk:
+        check_can_create(user, promotion.tenant)
+    else:
         _check_may_decide(user, promotion, "retry")
 
 

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import Count, F, Func, OuterRef, Q, QuerySet, Subquery
+from django.db import connection
+from django.db.models import Count, F, Model, Q, QuerySet
 from django.db.models.functions import Length, Lower, Substr
 
 from accounts.models import Tenant, User
 from accounts.roles import Capability
-from accounts.selectors import everywhere_of, home_tenant, tenants_where
+from accounts.selectors import Reach, home_tenant, reaches_of, tenants_where
 from core.clock import now
-from core.errors import NotAllowed, NotFound
+from core.errors import InvalidInput, NotAllowed, NotFound
 from events.models import DomainEvent
 from promotions.models import SEARCH_VECTOR, Deployment, PromotionRequest, PromotionRequestQuerySet
 from promotions.states import State
@@ -26,12 +26,12 @@ SUBJECT_TYPE = "promotion"
 LOG_PIECE = 64 * 1024
 
 _PEOPLE = ("author", "approved_by", "rejected_by")
-_DOCUMENT = (
-    *(field.attname for field in PromotionRequest._meta.concrete_fields),
-    "tenant__slug",
-    "reverses__number",
-    *(f"{person}__{name}" for person in _PEOPLE for name in ("email", "name")),
-)
+_RELATED = {"tenant": "tenant", "reverses": "request", **dict.fromkeys(_PEOPLE, "person")}
+_SHOWN: dict[str, tuple[type[Model], list[str]]] = {
+    "tenant": (Tenant, ["id", "slug", "name"]),
+    "person": (User, ["id", "email", "name"]),
+    "request": (PromotionRequest, ["id", "number"]),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,45 +64,45 @@ class Stats:
 
 def list_requests(*, user: User, wanted: Wanted = Wanted(), limit: int = 50, before: int | None = None) -> Page:
     """The newest requests that `user` may see."""
-    matching = _before(narrow(PromotionRequest.objects.all(), wanted), before)
+    reaches = reaches_of(user, Capability.VIEW_PROMOTIONS, Capability.VIEW_OWN_PROMOTIONS)
+    all_of, own_of = reaches[Capability.VIEW_PROMOTIONS], reaches[Capability.VIEW_OWN_PROMOTIONS]
     if wanted.text or wanted.author:  # few: found by their own index, then filtered
-        return _page(_in(matching, wanted.tenants).visible_to(user), limit)
-    theirs = tenants_where(user, Capability.VIEW_PROMOTIONS)
-    if Capability.VIEW_PROMOTIONS in everywhere_of(user):
-        return _page(_newest_in(theirs, matching, wanted.tenants, limit), limit)
-    own = _in(matching.filter(author_id=user.pk), wanted.tenants).filter(
-        tenant__in=tenants_where(user, Capability.VIEW_OWN_PROMOTIONS)
+        return _page(narrow(PromotionRequest.objects.visible_to(user), wanted), limit, before)
+    if all_of.everywhere and not wanted.tenants:
+        return _page(narrow(PromotionRequest.objects.all(), wanted), limit, before)
+    tenants, own_tenants = _chosen(all_of, wanted.tenants), _chosen(own_of, wanted.tenants)
+    return _page_of_tenants(
+        user=user, tenants=tenants, own_tenants=own_tenants, states=wanted.states, limit=limit, before=before
     )
-    ids = _newest_of_tenants(_among(theirs, wanted.tenants), matching, limit + 1)
-    ids = ids.union(own.order_by("-id").values("pk")[: limit + 1])
-    return _page(PromotionRequest.objects.filter(pk__in=ids), limit)
 
 
 def list_my_requests(*, user: User, wanted: Wanted = Wanted(), limit: int = 50, before: int | None = None) -> Page:
     """The newest requests that `user` made and may see."""
-    mine = narrow(PromotionRequest.objects.filter(author=user), wanted)
-    return _page(_in(_before(mine, before), wanted.tenants).visible_to(user), limit)
+    return _page(narrow(PromotionRequest.objects.visible_to(user).filter(author=user), wanted), limit, before)
 
 
 def list_decidable_requests(
     *, user: User, wanted: Wanted = Wanted(), limit: int = 50, before: int | None = None
 ) -> Page:
     """The newest pending requests that `user` may approve or reject."""
-    pending = PromotionRequest.objects.filter(state=State.PENDING).exclude(author_id=user.pk)
-    others = _before(narrow(pending, wanted), before)
-    tenants = tenants_where(user, Capability.DECIDE_PROMOTION)
-    if wanted.text or wanted.author:
-        return _page(_in(others, wanted.tenants).filter(tenant__in=tenants), limit)
-    if Capability.DECIDE_PROMOTION in everywhere_of(user):
-        return _page(_newest_in(tenants, others, wanted.tenants, limit), limit)
-    ids = _newest_of_tenants(_among(tenants, wanted.tenants), others, limit + 1)
-    return _page(PromotionRequest.objects.filter(pk__in=ids), limit)
+    reach = reaches_of(user, Capability.DECIDE_PROMOTION)[Capability.DECIDE_PROMOTION]
+    if wanted.text or wanted.author or (reach.everywhere and not wanted.tenants):
+        return _page(narrow(PromotionRequest.objects.decidable_by(user), wanted), limit, before)
+    states = [State.PENDING.value] if not wanted.states or State.PENDING in wanted.states else []
+    if not states:
+        return Page([], None)
+    tenants = _chosen(reach, wanted.tenants)
+    return _page_of_tenants(
+        user=user, tenants=tenants, own_tenants=[], states=states, limit=limit, before=before, not_own=True
+    )
 
 
 def narrow(requests: PromotionRequestQuerySet, wanted: Wanted) -> PromotionRequestQuerySet:
-    """Those of the wanted states, author and words; tenants and what `user` may see are filtered elsewhere."""
+    """Those that match; what a person may see is another filter."""
     if wanted.states:
         requests = requests.filter(state__in=wanted.states)
+    if wanted.tenants:
+        requests = requests.filter(tenant__slug__in=wanted.tenants)
     if wanted.author:
         author = User.objects.annotate(lower_email=Lower("email")).filter(lower_email=wanted.author.lower())
         requests = requests.filter(author_id__in=author.values("pk"))
@@ -113,50 +113,113 @@ def narrow(requests: PromotionRequestQuerySet, wanted: Wanted) -> PromotionReque
     return requests
 
 
-def _newest_in(
-    all_tenants: QuerySet[Tenant], matching: PromotionRequestQuerySet, slugs: Sequence[str], limit: int
-) -> QuerySet[PromotionRequest]:
-    """For people who may see everything: simply the newest, unless tenants are named."""
+def _chosen(reach: Reach, slugs: Sequence[str]) -> list[int]:
+    """The tenants within reach, of those named if any are; for a reach without end some must be named."""
     if not slugs:
-        return matching
-    ids = _newest_of_tenants(_among(all_tenants, slugs), matching, limit + 1)
-    return PromotionRequest.objects.filter(pk__in=ids)
+        return list(reach.tenants)
+    named = Tenant.objects.filter(slug__in=slugs)
+    return list((named if reach.everywhere else named.filter(pk__in=reach.tenants)).values_list("pk", flat=True))
 
 
-def _newest_of_tenants(tenants: QuerySet[Tenant], matching: PromotionRequestQuerySet, count: int) -> QuerySet[Any]:
-    """The ids of each tenant's `count` newest, of the `count` tenants with the newest: no other can be on the page.
-
-    Walking all requests from the newest on until enough visible ones are met would cost more the fewer of them the
-    user may see, so each tenant is asked for its newest instead.
-    """
-    of_tenant = matching.filter(tenant_id=OuterRef("pk")).order_by("-id").values("pk")
-    return (
-        tenants.order_by()
-        .annotate(newest=Subquery(of_tenant[:1]))
-        .filter(newest__isnull=False)
-        .order_by("-newest")[:count]
-        .annotate(promotion=Func(ArraySubquery(of_tenant[:count]), function="unnest"))
-        .values("promotion")
+# People who reach much find their page among the newest requests of all (`near`, bounded). For the others that walk would
+# cost more the fewer they reach, so each of their tenants is asked for its newest (`far`): first for one, because only
+# the tenants with the newest can have a place on the page, then those for a page each.
+_RULE = "(%(states)s::text[] IS NULL OR state = ANY(%(states)s)) AND NOT (%(not_own)s AND author_id = %(user)s)"
+_BEFORE = "(%(before)s::bigint IS NULL OR id < %(before)s)"
+_OWN = "author_id = %(user)s AND tenant_id = ANY(%(own_tenants)s::bigint[])"
+_NEWEST = f"""
+WITH near AS MATERIALIZED (
+    SELECT id FROM (
+        SELECT id, tenant_id, author_id, state FROM promotions_promotionrequest
+        WHERE {_BEFORE} ORDER BY id DESC LIMIT 10 * %(count)s
+    ) AS latest
+    WHERE (tenant_id = ANY(%(tenants)s::bigint[]) OR {_OWN}) AND {_RULE}
+    ORDER BY id DESC LIMIT %(count)s
+), far AS (
+    SELECT found.id
+    FROM (
+        SELECT tenant, newest.id
+        FROM unnest(%(tenants)s::bigint[]) AS tenant CROSS JOIN LATERAL (
+            SELECT id FROM promotions_promotionrequest
+            WHERE tenant_id = tenant AND {_RULE} AND {_BEFORE} ORDER BY id DESC LIMIT 1
+        ) AS newest
+        ORDER BY newest.id DESC LIMIT %(count)s
+    ) AS top CROSS JOIN LATERAL (
+        SELECT id FROM promotions_promotionrequest
+        WHERE tenant_id = top.tenant AND {_RULE} AND {_BEFORE} ORDER BY id DESC LIMIT %(count)s
+    ) AS found
+    UNION (
+        SELECT id FROM promotions_promotionrequest
+        WHERE {_OWN} AND {_RULE} AND {_BEFORE} ORDER BY id DESC LIMIT %(count)s
     )
+)
+SELECT id FROM near
+UNION
+SELECT id FROM far WHERE (SELECT count(*) FROM near) < %(count)s
+ORDER BY id DESC LIMIT %(count)s
+"""  # noqa: S608 (composed of constants)
 
 
-def _among(tenants: QuerySet[Tenant], slugs: Sequence[str]) -> QuerySet[Tenant]:
-    return tenants.filter(slug__in=slugs) if slugs else tenants
+def _page_of_tenants(
+    *,
+    user: User,
+    tenants: list[int],
+    own_tenants: list[int],
+    states: Sequence[str],
+    limit: int,
+    before: int | None,
+    not_own: bool = False,
+) -> Page:
+    """The newest of `tenants`, and of the user's own in `own_tenants`."""
+    matching = narrow(PromotionRequest.objects.all(), Wanted(states=states))
+    if not tenants:  # the index of authors has them in order
+        return _page(matching.filter(author_id=user.pk, tenant_id__in=own_tenants), limit, before)
+    if len(tenants) == 1 and set(own_tenants) <= set(tenants):  # the index of tenants has them in order
+        theirs = matching.filter(tenant_id=tenants[0])
+        return _page(theirs.exclude(author_id=user.pk) if not_own else theirs, limit, before)
+    values: dict[str, Any] = {"tenants": tenants, "own_tenants": own_tenants, "user": user.pk, "before": before}
+    values |= {"states": list(states) or None, "count": limit + 1, "not_own": not_own}
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST, values)
+        return _page(PromotionRequest.objects.filter(pk__in=[row[0] for row in cursor.fetchall()]), limit)
 
 
-def _in(requests: PromotionRequestQuerySet, slugs: Sequence[str]) -> PromotionRequestQuerySet:
-    return requests.filter(tenant__slug__in=slugs) if slugs else requests
-
-
-def _before(requests: PromotionRequestQuerySet, before: int | None) -> PromotionRequestQuerySet:
-    return requests.filter(pk__lt=before) if before is not None else requests
-
-
-def _page(requests: QuerySet[PromotionRequest], limit: int) -> Page:
+def _page(requests: QuerySet[PromotionRequest], limit: int, before: int | None = None) -> Page:
     """One row more than asked for tells whether there is a next page."""
-    requests = requests.select_related("tenant", "reverses", *_PEOPLE).only(*_DOCUMENT).order_by("-id")
-    rows = list(requests[: limit + 1])
-    return Page(rows[:limit], rows[limit - 1].pk if len(rows) > limit else None)
+    if before is not None:
+        requests = requests.filter(pk__lt=before)
+    rows = list(requests.order_by("-id")[: limit + 1])
+    page = Page(rows[:limit], rows[limit - 1].pk if len(rows) > limit else None)
+    _attach_names(page.promotions)
+    return page
+
+
+_NAMES = """
+SELECT 'tenant', id, slug, name FROM accounts_tenant WHERE id = ANY(%(tenants)s)
+UNION ALL SELECT 'person', id, email, name FROM accounts_user WHERE id = ANY(%(people)s)
+UNION ALL SELECT 'request', id, number, '' FROM promotions_promotionrequest WHERE id = ANY(%(requests)s)
+"""
+
+
+def _attach_names(promotions: Sequence[PromotionRequest]) -> None:
+    """Give each request its tenant, people and reversed request, with what a document shows of them.
+
+    One statement of three lookups instead of five joins, whose planning would cost more than the page itself; whatever
+    else is asked of these objects they fetch by themselves.
+    """
+    tenants = {promotion.tenant_id for promotion in promotions}
+    people = {getattr(promotion, f"{role}_id") for promotion in promotions for role in _PEOPLE} - {None}
+    reversed_ids = {promotion.reverses_id for promotion in promotions} - {None}
+    known: dict[tuple[str, int], Model] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMES, {"tenants": list(tenants), "people": list(people), "requests": list(reversed_ids)})
+        for kind, *values in cursor.fetchall():
+            model, fields = _SHOWN[kind]
+            known[kind, values[0]] = model.from_db("default", fields, values[: len(fields)])
+    for name, kind in _RELATED.items():
+        relation: Any = PromotionRequest._meta.get_field(name)
+        for promotion in promotions:
+            relation.set_cached_value(promotion, known.get((kind, getattr(promotion, relation.attname))))
 
 
 def histories_of(promotions: Iterable[PromotionRequest]) -> dict[str, list[dict[str, Any]]]:
@@ -195,13 +258,16 @@ def stats_of(user: User) -> Stats:
 
 
 def tenant_for_new_request(user: User, slug: str | None) -> Tenant:
-    """The tenant named, else the person's own; NotAllowed where `user` may not ask (the same if there is none)."""
+    """The tenant named, else the person's own.
+
+    NotAllowed where `user` may not ask, and the same for a tenant that does not exist; InvalidInput when it must be named.
+    """
     allowed = tenants_where(user, Capability.REQUEST_PROMOTION)
     tenant = allowed.filter(slug=slug).first() if slug is not None else home_tenant(user, allowed)
     if tenant is not None:
         return tenant
     if slug is None and allowed.exists():
-        raise NotAllowed("You belong to several tenants: say which one.", code="tenant_needed", field="tenant")
+        raise InvalidInput({"tenant": ["Say for which tenant: you may ask for several and belong to none of them."]})
     where = slug[:80] if slug is not None else "any tenant"
     raise NotAllowed(
         f"You may not create requests in {where}. Ask a tenant admin for the DevOps role.",

@@ -110,7 +110,13 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {"default": env.reader.cache_url_config(env.text("CACHE_URL"))}
+CACHES: dict[str, Any] = {"default": env.reader.cache_url_config(env.text("CACHE_URL"))}
+if CACHES["default"]["BACKEND"].endswith("RedisCache"):  # one that hangs must not hang the callers
+    CACHES["default"]["OPTIONS"] = {
+        "socket_connect_timeout": 1,
+        "socket_timeout": 2,
+        **CACHES["default"].get("OPTIONS", {}),
+    }
 
 # People
 AUTH_USER_MODEL = "accounts.User"
@@ -238,7 +244,17 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Stagepass",
-    "DESCRIPTION": "Carry a change from a ticket to production, safely, visibly and fast.",
+    "DESCRIPTION": (
+        "Carry a change from a ticket to production, safely, visibly and fast.\n\n"
+        "**Who calls**: send `Authorization: Bearer sp_…` with a token from your profile or `/v1/tokens`; the console's "
+        "session works too, with its CSRF token.\n\n"
+        '**Strict**: unknown fields and parameters are refused by name, types are exact (`"true"` is not `true`), times '
+        "need their offset from UTC and are answered in UTC.\n\n"
+        "**Errors** are `application/problem+json`: a stable `code`, a sentence that says what to do, the `field` at "
+        "fault. What you may not see is answered like what does not exist.\n\n"
+        "**Repeating**: with an `Idempotency-Key` a POST takes effect once and is answered alike each time.\n\n"
+        "**Pages**: lists are plain arrays, newest first; the `Link` header leads to the next page."
+    ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -1,0 +1,42 @@
+"""How many changes one account may ask for in a minute, counted atomically in the cache that all processes share."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from django.core.cache import cache
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+log = structlog.get_logger(__name__)
+
+WINDOW_SECONDS = 60
+READING = {"GET", "HEAD", "OPTIONS"}
+
+
+class ChangesPerMinute(BaseThrottle):
+    """Counts changes by account and minute; a view's `changes_per_minute` is the limit, None for none.
+
+    A brake for runaway scripts, not a security measure: while the cache is away nothing is counted or refused.
+    """
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        limit: int | None = getattr(view, "changes_per_minute", None)
+        if limit is None or request.method in READING:
+            return True
+        return self._count(request.user.pk) <= limit
+
+    def wait(self) -> float:
+        """Seconds until the next minute begins."""
+        return WINDOW_SECONDS - time.time() % WINDOW_SECONDS
+
+    def _count(self, account: int | None) -> int:
+        key = f"changes:{account}:{int(time.time() // WINDOW_SECONDS)}"
+        try:
+            cache.add(key, 0, timeout=2 * WINDOW_SECONDS)
+            return int(cache.incr(key))
+        except Exception as error:  # whatever the cache's client raises; without a cache work goes on uncounted
+            log.warning("throttle.uncounted", error=str(error))
+            return 0

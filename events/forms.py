@@ -30,7 +30,8 @@ class PreferencesForm(forms.Form):
     )  # fmt: skip
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
         chosen = dict(NoticePreference.objects.filter(user=user).values_list("kind", "mode"))
         labels = dict(Mode.choices)
         for kind in notice_kinds().values():

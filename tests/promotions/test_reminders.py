@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -153,3 +156,20 @@ def test_four_sweeps_at_once_do_each_thing_once(make_request, cpi, target, clock
     assert facts().count("reminded") == len(left_alone)
     assert facts().count("due") == facts().count("expired") == 1
     assert planned.deployments.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_killed_in_the_middle_is_made_up_for_by_the_next(pending, cpi, clock, settings):
+    """The process really dies by SIGKILL, with the reminder written and not committed."""
+    PromotionRequest.objects.update(remind_at="2020-01-01T00:00Z")
+    database = settings.DATABASES["default"]
+    url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    environment = os.environ | {"DATABASE_URL": url, "FAILPOINT": "before_reminder_commit:kill"}
+    script = "import django; django.setup(); from promotions.tasks import sweep_reminders; sweep_reminders()"
+    killed = subprocess.run([sys.executable, "-c", script], env=environment, timeout=60, check=False)
+    assert killed.returncode == -9
+    assert facts() == ["created"]
+    sweep_reminders()
+    sweep_reminders()
+    assert facts() == ["created", "reminded"]
+    assert told() == {"cpi"}

@@ -335,7 +335,7 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
     },
 }
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
-NOTICES = ["events.notifiers.digest.NOTICES", "promotions.notifiers.notices.NOTICES"]
+NOTICES = ["promotions.notifiers.notices.NOTICES", "events.notifiers.digest.NOTICES"]
 
 # Open event streams: their address, and how many of one process and of one person there.
 LIVE_STREAM_URL = "/live"

@@ -65,13 +65,14 @@ def measure(given: argparse.Namespace, place: str, database: str, broker: str) -
         ask(port, given, cookies[0], 2)  # warm up
         without: list[list[float]] = []
         with_streams: list[list[float]] = []
-        memory = []
+        memory, idle = [], []
         for _ in range(given.rounds):
             without.append(ask(port, given, cookies[0], given.seconds))
             before = resident(web.pid)
             holder = open_streams(port, cookies)
             with_streams.append(ask(port, given, cookies[0], given.seconds))
             memory.append((resident(web.pid) - before) / given.streams)
+            idle.append(busy_while_quiet(web.pid, given))
             holder.terminate()
             holder.wait()
             time.sleep(0.5)
@@ -82,7 +83,8 @@ def measure(given: argparse.Namespace, place: str, database: str, broker: str) -
     ratio = median(p95(b) / p95(a) for a, b in zip(without, with_streams, strict=True))
     print(
         f"{given.page} p95 {quiet * 1000:.2f} ms without, {busy * 1000:.2f} ms with {given.streams} open streams: "
-        f"ratio {ratio:.2f} (limit {LIMIT}), {memory[0]:.0f} KiB per stream, {given.rounds} rounds"
+        f"ratio {ratio:.2f} (limit {LIMIT}), {memory[0]:.0f} KiB per stream, the streams alone take "
+        f"{median(idle) * 100:.1f} % of a core at {given.facts:g} facts/s, {given.rounds} rounds"
     )
     return 0 if ratio <= LIMIT else 1
 
@@ -190,12 +192,33 @@ async def swallow(reader: asyncio.StreamReader) -> None:
         pass
 
 
+def busy_while_quiet(main: int, given: argparse.Namespace) -> float:
+    """The share of a core that the server takes while nobody asks for pages and facts go on."""
+    begun, before = time.perf_counter(), processor_seconds(main)
+    for _ in range(int(given.seconds * given.facts)):
+        publish_one()
+        time.sleep(1 / given.facts)
+    return (processor_seconds(main) - before) / (time.perf_counter() - begun)
+
+
+def processor_seconds(main: int) -> float:
+    """What the server's processes have used so far."""
+    ticks = 0
+    for pid in family(main):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def family(main: int) -> list[int]:
+    return [main, *map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())]
+
+
 def resident(main: int) -> float:
     """KiB of memory of the server's processes."""
-    pids = [main, *map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())]
     return sum(
         float(line.split()[1])
-        for pid in pids
+        for pid in family(main)
         for line in Path(f"/proc/{pid}/status").read_text().splitlines()
         if line.startswith("VmRSS")
     )

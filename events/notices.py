@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import zoneinfo
 from collections.abc import Mapping
 
 from django.db import transaction
@@ -28,16 +27,13 @@ def set_preferences(
     quiet_from: dt.time | None,
     quiet_until: dt.time | None,
     digest_at: dt.time,
-    time_zone: str,
     by: User,
 ) -> None:
-    """Keep what `by` chose for themselves; InvalidInput for unknown kinds, modes or zones, or half quiet hours."""
+    """Keep what `by` chose for themselves; InvalidInput for unknown kinds or modes, or half quiet hours."""
     errors: dict[str, list[str]] = {}
     for kind, mode in modes.items():
         if kind not in notice_kinds() or mode not in modes_for(kind):
             errors[kind] = [f"Choose {', '.join(modes_for(kind))} for a kind of notice that exists."]
-    if time_zone not in zoneinfo.available_timezones():
-        errors["time_zone"] = ["Choose a time zone by its name, such as Europe/Paris."]
     if (quiet_from is None) != (quiet_until is None):
         missing = "quiet_from" if quiet_from is None else "quiet_until"
         errors[missing] = ["Say both when quiet hours begin and when they end, or neither."]
@@ -48,7 +44,6 @@ def set_preferences(
     NoticeSettings.objects.update_or_create(
         user=by, defaults={"quiet_from": quiet_from, "quiet_until": quiet_until, "digest_at": digest_at}
     )
-    User.objects.filter(pk=by.pk).update(time_zone=time_zone)
 
 
 def _choose(user: User, kind: str, mode: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 
 from core.clock import now
@@ -30,6 +30,7 @@ from events.types import DeliveryFailed, DeliveryRefused
 log = structlog.get_logger(__name__)
 
 ROUTE_BATCH = 500
+CLAIMED_AT_ONCE = 20
 LEASE = dt.timedelta(seconds=120)
 FIRST_RETRY_SECONDS = 2.0
 
@@ -109,16 +110,28 @@ def _route_batch() -> tuple[int, set[str]]:
     if not facts:
         return 0, set()
     deliveries = [
-        Delivery(fact=fact, channel=channel.name, recipient=recipient)
+        delivery
         for fact in facts
         for channel in channels().values()
         if channel.wants(fact.type)
-        for recipient in channel.recipients_of(fact)
+        for delivery in _deliveries_of(fact, channel)
     ]
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
     DispatchCursor.objects.filter(pk=1).update(position=facts[-1].sequence, moved_at=now())
     failpoint("before_route_commit")
     return len(facts), {delivery.channel for delivery in deliveries}
+
+
+def _deliveries_of(fact: DomainEvent, channel: Channel) -> list[Delivery]:
+    """One for each recipient; when a channel cannot say who they are, a dead letter tells, and no other channel waits."""
+    try:
+        return [Delivery(fact=fact, channel=channel.name, recipient=name) for name in channel.recipients_of(fact)]
+    except DatabaseError:  # the transaction is lost: all is routed again
+        raise
+    except Exception as error:
+        log.exception("route.recipients_unknown", channel=channel.name, fact=fact.sequence)
+        reason = f"Nobody could say who is told: {error or type(error).__name__}"
+        return [Delivery(fact=fact, channel=channel.name, state=DeliveryState.DEAD, last_error=reason)]
 
 
 def due_channels() -> set[str]:
@@ -146,15 +159,17 @@ def _deliver_in_any_order(channel: Channel, limit: int) -> int:
     """Attempt one after the other; stop when the channel as a whole turns out to be down."""
     if not channel_health.may_try(channel.name):
         return 0
-    done = 0
-    for _ in range(limit):
-        delivery = _claim(channel)
-        outcome = _attempt(channel, delivery) if delivery else Outcome.DOWN
-        if outcome is Outcome.DOWN:
-            break
-        if outcome is Outcome.DONE and not done:
-            channel_health.note_up(channel.name)
-        done += outcome is Outcome.DONE
+    done = attempted = 0
+    while attempted < limit and (claimed := _claim(channel, min(CLAIMED_AT_ONCE, limit - attempted))):
+        attempted += len(claimed)
+        while claimed:
+            outcome = _attempt(channel, claimed.pop(0))
+            if outcome is Outcome.DONE and not done:
+                channel_health.note_up(channel.name)
+            done += outcome is Outcome.DONE
+            if outcome is Outcome.DOWN or _is_running_out(claimed):
+                _give_back(claimed)
+                return done
     return done
 
 
@@ -165,19 +180,38 @@ def _bury_orphans(name: str) -> int:
     return 0
 
 
-def _claim(channel: Channel) -> Delivery | None:
-    """Take the next due delivery by a lease; nobody else gets it until the lease ends."""
+def _claim(channel: Channel, count: int) -> list[Delivery]:
+    """Take the next due deliveries by a lease; nobody else gets them until the lease ends."""
+    until = now() + LEASE
     with transaction.atomic():
-        delivery = (
+        claimed = list(
             Delivery.objects.filter(channel=channel.name)
             .due()
             .order_by("next_at", "id")
-            .select_for_update(skip_locked=True)
-            .first()
+            .select_for_update(skip_locked=True, of=("self",))
+            .select_related("fact__tenant")[:count]
         )
-        if delivery is None:
-            return None
-        return _lease(delivery)
+        Delivery.objects.filter(pk__in=[delivery.pk for delivery in claimed]).update(
+            state=DeliveryState.SENDING, attempts=F("attempts") + 1, lease_until=until
+        )
+    for delivery in claimed:
+        delivery.state, delivery.lease_until = DeliveryState.SENDING, until
+        delivery.attempts += 1
+    return claimed
+
+
+def _is_running_out(claimed: list[Delivery]) -> bool:
+    """Whether the lease might end while the next one is being sent, so that someone else would send it too."""
+    return any(delivery.lease_until is None or delivery.lease_until - now() < LEASE / 2 for delivery in claimed)
+
+
+def _give_back(claimed: list[Delivery]) -> None:
+    """What was claimed and not tried waits for the next worker as if nothing had been."""
+    Delivery.objects.filter(
+        pk__in=[delivery.pk for delivery in claimed],
+        state=DeliveryState.SENDING,
+        lease_until__in={delivery.lease_until for delivery in claimed},
+    ).update(state=DeliveryState.QUEUED, attempts=F("attempts") - 1, lease_until=None)
 
 
 def _lease(delivery: Delivery) -> Delivery:

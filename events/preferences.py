@@ -7,12 +7,14 @@ import zoneinfo
 from dataclasses import dataclass
 
 from django.core import signing
+from django.db.models import Exists, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce, Lower
 
 from accounts.models import User
 from core.clock import now
 from core.errors import NotFound
 from events.models import DomainEvent, Mode, MutedSubject, NoticePreference, NoticeSettings
-from events.notifiers.base import NoticeKind, notice_kinds
+from events.notifiers.base import notice_kinds
 from events.notifiers.digest import DIGEST
 
 _SALT = "events.unsubscribe"
@@ -26,25 +28,32 @@ class Verdict:
     skip: str = ""
 
 
-def judge(user: User, fact: DomainEvent, kind: NoticeKind) -> Verdict:
-    """What the person's preferences say about this notice at this moment."""
-    mode = mode_of(user, kind.name)
+def find_reader(address: str, fact: DomainEvent, kind: str) -> User | None:
+    """The person with this address, and by the same query what they chose for this kind and thing."""
+    muted = MutedSubject.objects.filter(user=OuterRef("pk"), subject_type=fact.subject_type, subject_id=fact.subject_id)
+    mode = NoticePreference.objects.filter(user=OuterRef("pk"), kind=kind).values("mode")
+    return (
+        User.objects.select_related("notice_settings")
+        .annotate(chosen_mode=Coalesce(Subquery(mode), Value(Mode.NOW.value)), has_muted=Exists(muted))
+        .alias(lower_email=Lower("email"))  # as the index has it
+        .filter(lower_email=address.lower())
+        .first()
+    )
+
+
+def judge(reader: User, kind: str) -> Verdict:
+    """What the preferences that came with `find_reader` say about a notice of this kind at this moment."""
+    mode = reader.chosen_mode  # type: ignore[attr-defined]
     if mode == Mode.NEVER:
         return Verdict(skip="does not want this kind")
-    if kind.name == DIGEST:  # it has waited already
-        return Verdict()
-    if user.muted_subjects.filter(subject_type=fact.subject_type, subject_id=fact.subject_id).exists():
+    if reader.has_muted:  # type: ignore[attr-defined]
         return Verdict(skip="muted it")
-    settings = settings_of(user)
-    zone = zone_of(user)
+    if kind == DIGEST:  # it has waited already
+        return Verdict()
+    settings = getattr(reader, "notice_settings", None) or NoticeSettings(user=reader)
     if mode == Mode.DIGEST:
-        return Verdict(hold_until=next_digest(settings, zone, now()))
-    return Verdict(hold_until=end_of_quiet(settings, zone, now()))
-
-
-def mode_of(user: User, kind: str) -> str:
-    chosen = NoticePreference.objects.filter(user=user, kind=kind).values_list("mode", flat=True).first()
-    return chosen or Mode.NOW
+        return Verdict(hold_until=next_digest(settings, zone_of(reader), now()))
+    return Verdict(hold_until=end_of_quiet(settings, zone_of(reader), now()))
 
 
 def modes_for(kind: str) -> list[str]:

@@ -1,12 +1,15 @@
-"""Addresses of the fact log."""
+"""Addresses of the fact log and of notices."""
 
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from events import views
+from events import notice_views, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("activity/", views.activity_page, name="activity"),
     path("activity/export.<str:form>", views.activity_export, name="activity_export"),
+    path("profile/preferences/", notice_views.preferences, name="preferences"),
+    path("notices/mute/", notice_views.mute, name="mute"),
+    path("notices/unsubscribe/<str:token>/", notice_views.unsubscribe, name="unsubscribe"),
 ]

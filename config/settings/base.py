@@ -351,9 +351,10 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
     },
 }
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
-NOTICES = ["events.notifiers.digest.NOTICES", "promotions.notifiers.notices.NOTICES"]
+NOTICES = ["promotions.notifiers.notices.NOTICES", "events.notifiers.digest.NOTICES"]
 
-# Open event streams: of one process, and of one person there.
+# Open event streams: their address, and how many of one process and of one person there.
+LIVE_STREAM_URL = "/live"
 LIVE_STREAMS = int(env.text("LIVE_STREAMS"))
 LIVE_STREAMS_PER_PERSON = int(env.text("LIVE_STREAMS_PER_PERSON"))
 LIVE_RECHECK_SECONDS = float(env.text("LIVE_RECHECK_SECONDS"))

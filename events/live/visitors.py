@@ -42,6 +42,10 @@ class Visitor:
     sees_all: bool
     grants: Grants
 
+    @classmethod
+    def of(cls, user: User) -> Visitor:
+        return cls(user.pk, user.is_superuser, grants_of(user))
+
     def may_know(self, capability: str, tenant_id: int | None, users: frozenset[int]) -> bool:
         """Whether someone with these grants belongs to the audience of a fact."""
         if self.sees_all or self.user_id in users:
@@ -61,7 +65,7 @@ def identify(credential: Credential) -> Visitor:
     close_old_connections()
     try:
         user = _by_token(credential.token) if credential.token else _by_session(credential.session)
-        return Visitor(user.pk, user.is_superuser, grants_of(user))
+        return Visitor.of(user)
     finally:
         close_old_connections()
 

@@ -18,7 +18,8 @@ from accounts.models import User
 from core.failpoints import failpoint
 from events.models import Delivery, DomainEvent, HeldNotice
 from events.notifiers.base import NoticeKind, Words, notice_about
-from events.preferences import judge, unsubscribe_token
+from events.preferences import find_reader, judge, unsubscribe_token
+from events.selectors import may_know
 from events.types import DeliveryFailed, DeliveryRefused
 
 log = structlog.get_logger(__name__)
@@ -40,11 +41,11 @@ class EmailNotifier:
         fact, kind = delivery.fact, notice_about(delivery.fact)
         if kind is None:
             raise DeliveryRefused(f"Facts of type {fact.type} have no notice any more.")
-        user = User.objects.filter(email__iexact=delivery.recipient).first()
+        user = find_reader(delivery.recipient, fact, kind.name)
         if skip := _reason_to_skip(user, delivery.recipient, fact, kind):
             return {"skipped": skip}
         if user is not None:
-            verdict = judge(user, fact, kind)
+            verdict = judge(user, kind.name)
             if verdict.skip:
                 return {"skipped": verdict.skip}
             if verdict.hold_until:
@@ -61,7 +62,7 @@ def _reason_to_skip(user: User | None, address: str, fact: DomainEvent, kind: No
         return "nobody has this address any more"
     if user is not None and not user.is_active:
         return "the account is closed"
-    if user is not None and not DomainEvent.objects.visible_to(user).filter(pk=fact.pk).exists():
+    if user is not None and not may_know(user, fact):
         return "may not see it any more"
     return "" if kind.still_matters(fact) else "it was settled meanwhile"
 

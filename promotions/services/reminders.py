@@ -10,6 +10,7 @@ from django.db.models import F
 
 from core.clock import now
 from core.errors import WrongState
+from core.failpoints import failpoint
 from promotions.models import PromotionRequest
 from promotions.services.transition import load, publish_about
 from promotions.states import State
@@ -47,4 +48,5 @@ def remind_approvers(*, promotion: PromotionRequest) -> PromotionRequest:
         data={"reminder": step + 1, "waiting_seconds": round((moment - reminded.created_at).total_seconds())},
         at=moment,
     )
+    failpoint("before_reminder_commit")
     return reminded

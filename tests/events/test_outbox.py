@@ -148,3 +148,31 @@ def test_publishing_outside_a_transaction_is_refused():
         publish(
             type="thing.made", subject=Subject("thing", "1", ""), tenant=None, by=None, data={}, audience=Audience()
         )
+
+
+def test_a_channel_that_cannot_say_who_is_told_leaves_a_dead_letter_and_holds_up_nobody(db):
+    here = "tests.events.test_outbox"
+    broken = {"facts": ("*",), "handler": f"{here}.listen", "recipients": f"{here}.nobody_knows"}
+    plain = {"facts": ("*",), "handler": f"{here}.listen"}
+    with override_settings(SUBSCRIBERS={"broken": broken, "plain": plain}):
+        outbox.channels.cache_clear()
+        fact = happen("thing.made")
+        outbox.route_facts()
+        assert outbox.deliver_channel("plain") == 1
+    dead = Delivery.objects.get(channel="broken")
+    assert (dead.state, dead.last_error) == ("dead", "Nobody could say who is told: no such list")
+    assert heard == [(fact.sequence, "")]
+
+
+def nobody_knows(fact: DomainEvent) -> list[str]:
+    raise LookupError("no such list")
+
+
+def test_a_channel_that_is_down_gives_back_what_it_had_taken(db):
+    first, second = happen("thing.made"), happen("thing.made")
+    for fact in (first, second):
+        trouble[fact.sequence] = DeliveryFailed("nobody there", channel_down=True)
+    outbox.route_facts()
+    outbox.deliver_channel("plain")
+    assert sorted(Delivery.objects.values_list("state", "attempts")) == [("queued", 0)] * 3 + [("queued", 1)]
+    assert not Delivery.objects.exclude(lease_until=None).exists()

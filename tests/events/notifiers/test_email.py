@@ -6,8 +6,10 @@ import datetime as dt
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
+from django.db import connection
 
 from core.clock import now
 from events import channel_health, outbox
@@ -131,3 +133,22 @@ def test_a_worker_killed_after_the_server_took_the_mail_is_followed_by_the_same_
     assert first == second
     assert Delivery.objects.get(recipient=address).attempts == 2
     assert len(server.accepted) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_rest_only_one_of_many_workers_tries():
+    ChannelHealth.objects.create(channel="email", failures=5, rests_until=now() - dt.timedelta(seconds=1))
+    gate, answers = threading.Barrier(8), []
+
+    def ask() -> None:
+        ChannelHealth.objects.count()  # connect first, so that all ask at the same moment
+        gate.wait()
+        answers.append(channel_health.may_try("email"))
+        connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [False] * 7 + [True]

@@ -1,0 +1,40 @@
+"""Template tags: the preferences form, and the button that mutes a thing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+
+from accounts.models import User
+from events.forms import PreferencesForm
+from events.preferences import is_muted
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def preferences_form(context: dict[str, Any]) -> PreferencesForm | None:
+    """The form as sent and refused, or with what the person has chosen so far."""
+    form: PreferencesForm | None = context.get("preferences")
+    user = _user_of(context)
+    return form or (PreferencesForm(user=user) if user else None)
+
+
+@register.inclusion_tag("notices/mute.html", takes_context=True)
+def mute_button(context: dict[str, Any], subject_type: str, subject_id: str) -> dict[str, Any]:
+    """A form with one button: hear no more of this thing, or hear of it again."""
+    user = _user_of(context)
+    return {
+        "request": context.get("request"),
+        "csrf_token": context.get("csrf_token"),
+        "subject_type": subject_type,
+        "subject_id": subject_id,
+        "muted": user is not None and is_muted(user, subject_type, subject_id),
+    }
+
+
+def _user_of(context: dict[str, Any]) -> User | None:
+    request: HttpRequest | None = context.get("request")
+    return request.user if request is not None and isinstance(request.user, User) else None

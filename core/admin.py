@@ -104,7 +104,7 @@ class Admin(ModelAdmin):
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     list_per_page = 50
-    list_max_show_all = 50
+    list_max_show_all = 0
     list_filter_submit = True
     warn_unsaved_form = True
     verbs: tuple[Verb, ...] = ()

@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.postgres.search import SearchQuery
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
@@ -17,7 +16,8 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from core.admin import Admin, Form, ReadOnlyAdmin, Verb
 from promotions import permissions, services
-from promotions.models import SEARCH_VECTOR, Deployment, DeploymentTarget, PromotionRequest, RunningVersion
+from promotions.models import Deployment, DeploymentTarget, PromotionRequest, RunningVersion
+from promotions.selectors import with_words
 from promotions.states import FORCEABLE, PROMOTION, State
 from promotions.validation import MIN_REASON
 
@@ -171,8 +171,7 @@ class PromotionRequestAdmin(VisibleAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        query = SearchQuery(term, config="simple", search_type="websearch")
-        return queryset.annotate(text=SEARCH_VECTOR).filter(text=query), False
+        return with_words(queryset, term), False  # type: ignore[arg-type]
 
     @display(description="State", label=STATE_COLOURS)
     def status(self, promotion: PromotionRequest) -> str:

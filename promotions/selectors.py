@@ -22,6 +22,7 @@ from promotions.models import SEARCH_VECTOR, Deployment, PromotionRequest, Promo
 from promotions.states import State
 from promotions.wire import ACTIONS, history_entry, render_promotion
 
+RARE = 1000
 SUBJECT_TYPE = "promotion"
 LOG_PIECE = 64 * 1024
 
@@ -107,10 +108,22 @@ def narrow(requests: PromotionRequestQuerySet, wanted: Wanted) -> PromotionReque
         author = User.objects.annotate(lower_email=Lower("email")).filter(lower_email=wanted.author.lower())
         requests = requests.filter(author_id__in=author.values("pk"))
     if wanted.text:
-        requests = requests.alias(words=SEARCH_VECTOR).filter(
-            words=SearchQuery(wanted.text, config="simple", search_type="websearch")
-        )
+        requests = with_words(requests, wanted.text)
     return requests
+
+
+def with_words(requests: PromotionRequestQuerySet, text: str) -> PromotionRequestQuerySet:
+    """Those whose text has the words.
+
+    Of rare words the ids are read first: for a page of the newest, PostgreSQL would rather walk all requests from the
+    newest on than use the text index, and with a rare word that walk does not end.
+    """
+    query = SearchQuery(text, config="simple", search_type="websearch")
+    matching = PromotionRequest.objects.alias(words=SEARCH_VECTOR).filter(words=query)
+    ids = list(matching.order_by().values_list("pk", flat=True)[: RARE + 1])
+    if len(ids) <= RARE:
+        return requests.filter(pk__in=ids)
+    return requests.alias(words=SEARCH_VECTOR).filter(words=query)
 
 
 def _chosen(reach: Reach, slugs: Sequence[str]) -> list[int]:

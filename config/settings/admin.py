@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.templatetags.static import static
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Stagepass admin",
     "SITE_HEADER": "Stagepass",
     "SITE_SUBHEADER": "Administration",
     "SITE_SYMBOL": "verified",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("icons/stagepass.svg")}],
     "SITE_URL": "/",
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
     "COLORS": {
+        # The shades of the console's accent, see static/css/stagepass.css.
         "primary": {
-            "50": "oklch(97% .014 254.6)",
-            "100": "oklch(93.2% .032 255.6)",
-            "200": "oklch(88.2% .059 254.1)",
-            "300": "oklch(80.9% .105 251.8)",
-            "400": "oklch(70.7% .165 254.6)",
-            "500": "oklch(62.3% .19 259.8)",
-            "600": "oklch(54.6% .2 262.9)",
-            "700": "oklch(48.8% .2 264.4)",
-            "800": "oklch(42.4% .18 265.6)",
-            "900": "oklch(37.9% .14 265.5)",
-            "950": "oklch(28.2% .09 267.9)",
+            "50": "#f4f5fe",
+            "100": "#eceefc",
+            "200": "#d5daf8",
+            "300": "#b3bbf2",
+            "400": "#8592e8",
+            "500": "#5f6fdb",
+            "600": "#4353c9",
+            "700": "#3644b0",
+            "800": "#2e3a91",
+            "900": "#283275",
+            "950": "#20233f",
         }
     },
     "SIDEBAR": {"show_search": True, "show_all_applications": True},

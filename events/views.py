@@ -32,7 +32,7 @@ def activity_page(request: HttpRequest) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)
     wanted = activity.ActivityFilter.of(request.GET)
-    facts = activity.find_facts(user, wanted).select_related("tenant")
+    facts = activity.for_lines(activity.find_facts(user, wanted))
     page = page_of(facts, request.GET, size=PER_PAGE, key="sequence")
     context = {
         "wanted": wanted,
@@ -86,7 +86,11 @@ def _rows(facts: Iterator[DomainEvent]) -> Iterator[tuple[object, ...]]:
 
 def harmless(cell: object) -> object:
     """Text that a spreadsheet would run gets a leading apostrophe, as spreadsheets themselves mark plain text."""
-    if (isinstance(cell, str) and cell.lstrip().startswith(("=", "+", "-", "@"))) or str(cell)[:1] in {"\t", "\r", "\n"}:
+    if (isinstance(cell, str) and cell.lstrip().startswith(("=", "+", "-", "@"))) or str(cell)[:1] in {
+        "\t",
+        "\r",
+        "\n",
+    }:
         return f"'{cell}"
     return cell
 

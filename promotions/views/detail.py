@@ -23,8 +23,6 @@ from promotions.pages import dossier
 from promotions.services.judgement import judge
 from promotions.services.transition import visible_request
 
-PARTS = {"all", "log"}
-
 
 @require_safe
 @login_required
@@ -35,26 +33,18 @@ def request_detail(request: HttpRequest, number: str) -> HttpResponse:
     promotion = visible_request(user, number)
     part = request.GET.get("part", "") if is_partial(request) else ""
     if part == "log":
-        return render(request, "requests/detail.html#log", {"promotion": promotion, "attempts": _attempts(promotion)})
+        return render(
+            request, "requests/detail.html#log", {"promotion": promotion, "attempts": dossier.attempts_of(promotion)}
+        )
     template = "requests/detail.html#live" if part == "live" else "requests/detail.html"
     return render(request, template, detail_context(user, promotion))
-
-
-def _attempts(promotion: PromotionRequest) -> dict[str, Any]:
-    attempts = dossier.attempts_of(promotion)
-    newest = attempts[0] if attempts else None
-    return {
-        "newest": newest,
-        "earlier": attempts[1:],
-        "running": newest if newest and dossier.is_active(newest) else None,
-    }
 
 
 def detail_context(user: User, promotion: PromotionRequest) -> dict[str, Any]:
     """Everything the page of a request shows to `user`."""
     verdicts = judge(promotion)
-    attempts = _attempts(promotion)
-    actions = dossier.actions_for(user, promotion, verdicts, attempts["running"])
+    attempts = dossier.attempts_of(promotion)
+    actions = dossier.actions_for(user, promotion, verdicts, attempts.running)
     return {
         "promotion": promotion,
         "verdicts": verdicts,
@@ -128,7 +118,8 @@ VERBS: dict[str, Verb] = {
     ),
     "cancel": Verb(
         "Stop the deployment of {title}?",
-        "The deployer is asked to stop; the request then counts as failed and may be retried. Production may be left half changed.",
+        "The deployer is asked to stop; the request then counts as failed and may be retried. "
+        "Production may be left half changed.",
         "Stop deployment",
         "danger-strong",
         ReasonForm,

@@ -61,4 +61,6 @@ def go(request: HttpRequest, address: str) -> HttpResponse:
     """To another page of ours after a change: for HTMX by its header, for a browser by 303, so that Back is safe."""
     if is_partial(request):
         return HttpResponse(status=204, headers={"HX-Redirect": address})
-    return HttpResponse(status=303, headers={"Location": address})
+    response = HttpResponseRedirect(address)
+    response.status_code = 303
+    return response

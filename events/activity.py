@@ -30,7 +30,7 @@ TONES = {
     "expired": ("grey", "clock"), "retried": ("blue", "rotate-cw"), "rolled_back": ("violet", "undo-2"),
     "cancel_requested": ("amber", "ban"), "due": ("blue", "calendar-days"),
 }  # fmt: skip
-_WORD = re.compile(r"[\w.@]+")
+_WORD = re.compile(r"[\w.]+")
 _ID = re.compile(r"[A-Za-z]+(-\d+)+")
 
 
@@ -85,7 +85,11 @@ def _search(facts: QuerySet[DomainEvent], text: str) -> QuerySet[DomainEvent]:
     """Facts that hold all words, the last letters of which may still be missing; an id finds its thing."""
     if _ID.fullmatch(text):
         return facts.filter(subject_type__in=list(PAGES), subject_id=text.upper())
-    words = _WORD.findall(text)
+    words = []
+    for term in text.split():
+        if "@" in term:  # an address is one word of the index, so its beginning finds it and the rest is compared
+            facts = facts.filter(actor_label__istartswith=term)
+        words += _WORD.findall(term.partition("@")[0])
     if not words:
         return facts.none()
     query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
+from accounts.pages import person_of
 from accounts.roles import Capability
 from accounts.selectors import grants_of
 from core.console import is_partial
@@ -22,8 +23,7 @@ PER_PAGE = {"cards": 24, "table": 50}
 @login_required
 def request_list(request: HttpRequest) -> HttpResponse:
     """Requests this person may see; the whole page, or only its list for HTMX."""
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     wanted = board.BoardFilter.of(request.GET)
     view = "table" if request.GET.get("view") == "table" else "cards"
     can_create = may_create_somewhere(user)

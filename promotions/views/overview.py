@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.models import User
+from accounts.pages import person_of
 from accounts.roles import Capability
 from core.console import is_partial
 from events.activity import newest_facts
@@ -21,8 +21,7 @@ MOST_WAITING = 12
 @login_required
 def overview(request: HttpRequest) -> HttpResponse:
     """The first page of everyone."""
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     can_create = may_create_somewhere(user)
     waiting = board.waiting_for(user, MOST_WAITING + 1)
     context = {

@@ -26,7 +26,7 @@ class ConsoleMiddleware:
         if is_other_face(request):
             return response
         if is_partial(request) and leads_to_login(response):
-            response = HttpResponse(status=401, headers={"HX-Trigger": "stagepass:signed-out"})
+            response = HttpResponse(status=204, headers={"HX-Trigger": "stagepass:signed-out"})
         response.headers.setdefault("Cache-Control", "private, no-cache")
         patch_vary_headers(response, ["HX-Request", "Cookie"])
         return response

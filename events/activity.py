@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.postgres.search import SearchQuery
 from django.core.cache import cache
 from django.db.models import F, QuerySet
 from django.http import QueryDict
@@ -16,6 +15,7 @@ from django.urls import NoReverseMatch, reverse
 
 from accounts.models import User
 from core.clock import now
+from core.search import prefix_query
 from events.models import DomainEvent
 from events.models.facts import FACT_TEXT
 from events.selectors import find_chain_break
@@ -30,7 +30,6 @@ TONES = {
     "expired": ("grey", "clock"), "retried": ("blue", "rotate-cw"), "rolled_back": ("violet", "undo-2"),
     "cancel_requested": ("amber", "ban"), "due": ("blue", "calendar-days"),
 }  # fmt: skip
-_WORD = re.compile(r"[\w.]+")
 _ID = re.compile(r"[A-Za-z]+(-\d+)+")
 
 
@@ -85,15 +84,12 @@ def _search(facts: QuerySet[DomainEvent], text: str) -> QuerySet[DomainEvent]:
     """Facts that hold all words, the last letters of which may still be missing; an id finds its thing."""
     if _ID.fullmatch(text):
         return facts.filter(subject_type__in=list(PAGES), subject_id=text.upper())
-    words = []
-    for term in text.split():
-        if "@" in term:  # an address is one word of the index, so its beginning finds it and the rest is compared
-            facts = facts.filter(actor_label__istartswith=term)
-        words += _WORD.findall(term.partition("@")[0])
-    if not words:
-        return facts.none()
-    query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")
-    return facts.alias(words=FACT_TEXT).filter(words=query)
+    for address in filter(lambda word: "@" in word, text.split()):
+        # An address is one word of the index: its beginning finds it, the rest is compared.
+        facts = facts.filter(actor_label__istartswith=address)
+        text = text.replace(address, address.partition("@")[0])
+    query = prefix_query(text)
+    return facts.none() if query is None else facts.alias(words=FACT_TEXT).filter(words=query)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.contrib.postgres.search import SearchQuery
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
@@ -15,6 +14,7 @@ from django.http import QueryDict
 from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import grants_of, tenants_where
+from core.search import prefix_query
 from promotions.models import SEARCH_VECTOR, PromotionRequest, PromotionRequestQuerySet, RunningVersion
 from promotions.selectors import Page, Wanted, list_requests
 from promotions.states import State
@@ -22,7 +22,6 @@ from promotions.types import Impact
 
 COUNTED_UP_TO = 1000
 _NUMBER = re.compile(r"PR-\d{4}-\d+", re.IGNORECASE)
-_WORD = re.compile(r"[\w.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,8 @@ def search(requests: PromotionRequestQuerySet, text: str) -> PromotionRequestQue
     """Requests that hold all words of `text`, the last letters of which may still be missing; a number finds itself."""
     if _NUMBER.fullmatch(text):
         return requests.filter(number=text.upper())
-    words = _WORD.findall(text)
-    if not words:
-        return requests.none()
-    query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")
-    return requests.alias(words=SEARCH_VECTOR).filter(words=query)
+    query = prefix_query(text)
+    return requests.none() if query is None else requests.alias(words=SEARCH_VECTOR).filter(words=query)
 
 
 def count_by_state(requests: PromotionRequestQuerySet) -> dict[str, int]:

@@ -62,7 +62,7 @@ def test_a_stale_page_says_what_happened_and_what_was_kept(cpi, pending):
     assert response.status_code == 403
     assert "nothing was changed" in response.content.decode()
     response = client.post(f"/requests/{pending.number}/reject/", headers={"HX-Request": "true"})
-    assert (response.status_code, response.headers["HX-Trigger"]) == (401, "stagepass:signed-out")
+    assert (response.status_code, response.headers["HX-Trigger"]) == (204, "stagepass:signed-out")
 
 
 def test_errors_have_pages_of_their_own(browse, cpi, viewer, client):

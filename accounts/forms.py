@@ -41,7 +41,7 @@ class TokenForm(forms.Form):
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, label_suffix="", auto_id="token_%s", **kwargs)
 
     @property
     def expires_at(self) -> dt.datetime | None:

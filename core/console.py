@@ -26,7 +26,7 @@ class ConsoleMiddleware:
         if is_other_face(request):
             return response
         if is_partial(request) and leads_to_login(response):
-            response = HttpResponse(status=401, headers={"HX-Trigger": "stagepass:signed-out"})
+            response = HttpResponse(status=204, headers={"HX-Trigger": "stagepass:signed-out"})
         response.headers.setdefault("Cache-Control", "private, no-cache")
         patch_vary_headers(response, ["HX-Request", "Cookie"])
         return response
@@ -61,4 +61,6 @@ def go(request: HttpRequest, address: str) -> HttpResponse:
     """To another page of ours after a change: for HTMX by its header, for a browser by 303, so that Back is safe."""
     if is_partial(request):
         return HttpResponse(status=204, headers={"HX-Redirect": address})
-    return HttpResponse(status=303, headers={"Location": address})
+    response = HttpResponseRedirect(address)
+    response.status_code = 303
+    return response

@@ -23,7 +23,7 @@ class Page:
 
 def page_of(rows: QuerySet[Any], query: Mapping[str, str], *, size: int = 30, key: str = "pk") -> Page:
     """The page that `before=` or `after=` in `query` asks for; a value that is no key means the newest page."""
-    before, after = _key(query.get("before")), _key(query.get("after"))
+    before, after = read_key(query.get("before")), read_key(query.get("after"))
     if after is not None:
         found = list(rows.filter(**{f"{key}__gt": after}).order_by(key)[: size + 1])
         more = len(found) > size
@@ -37,7 +37,8 @@ def page_of(rows: QuerySet[Any], query: Mapping[str, str], *, size: int = 30, ke
     return Page(found, older=_end(found, -1, key) if more else "", newer=_end(found, 0, key) if before else "")
 
 
-def _key(text: str | None) -> int | None:
+def read_key(text: str | None) -> int | None:
+    """The key value in a URL, None for none or for one that cannot be."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 

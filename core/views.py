@@ -42,6 +42,6 @@ def design(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form came with a mark that no longer holds, mostly after logging in or out in another tab."""
     if is_partial(request):
-        return HttpResponse(status=401, headers={"HX-Trigger": "stagepass:signed-out"})
+        return HttpResponse(status=204, headers={"HX-Trigger": "stagepass:signed-out"})
     context = {"reason": reason, "login": reverse(settings.LOGIN_URL), "back": request.path}
     return render(request, "errors/expired.html", context, status=403)

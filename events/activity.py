@@ -8,19 +8,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.core.cache import cache
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import QueryDict
 from django.urls import NoReverseMatch, reverse
 
 from accounts.models import User
 from core.clock import now
+from core.search import prefix_query
 from events.models import DomainEvent
+from events.models.facts import FACT_TEXT
 from events.selectors import find_chain_break
 from events.services import GENESIS_HASH
 
-TEXT = SearchVector("subject_id", "subject_label", "actor_label", "type", config="simple")
 # Where a fact's subject has its page: kind of subject to (URL name, the last part of a tone).
 PAGES = {"promotion": "request", "ticket": "ticket", "event": "event"}
 TONES = {
@@ -30,7 +30,7 @@ TONES = {
     "expired": ("grey", "clock"), "retried": ("blue", "rotate-cw"), "rolled_back": ("violet", "undo-2"),
     "cancel_requested": ("amber", "ban"), "due": ("blue", "calendar-days"),
 }  # fmt: skip
-_WORD = re.compile(r"[\w.@]+")
+_ID = re.compile(r"[A-Za-z]+(-\d+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,19 @@ def find_facts(user: User, wanted: ActivityFilter) -> QuerySet[DomainEvent]:
         found = found.filter(
             occurred_at__lt=dt.datetime.combine(wanted.until + dt.timedelta(days=1), dt.time(), dt.UTC)
         )
-    words = _WORD.findall(wanted.text)
-    if words:
-        query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")
-        found = found.annotate(words=TEXT).filter(words=query)
-    elif wanted.text:
-        return found.none()
-    return found
+    return _search(found, wanted.text) if wanted.text else found
+
+
+def _search(facts: QuerySet[DomainEvent], text: str) -> QuerySet[DomainEvent]:
+    """Facts that hold all words, the last letters of which may still be missing; an id finds its thing."""
+    if _ID.fullmatch(text):
+        return facts.filter(subject_type__in=list(PAGES), subject_id=text.upper())
+    for address in filter(lambda word: "@" in word, text.split()):
+        # An address is one word of the index: its beginning finds it, the rest is compared.
+        facts = facts.filter(actor_label__istartswith=address)
+        text = text.replace(address, address.partition("@")[0])
+    query = prefix_query(text)
+    return facts.none() if query is None else facts.alias(words=FACT_TEXT).filter(words=query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,11 @@ class Line:
     address: str
 
 
+def for_lines(facts: QuerySet[DomainEvent]) -> QuerySet[DomainEvent]:
+    """With what a line shows, without the documents that facts carry."""
+    return facts.select_related("tenant").defer("data").annotate(entry=F("data__entry"))
+
+
 def as_lines(facts: Iterable[DomainEvent]) -> list[Line]:
     return [_line(fact) for fact in facts]
 
@@ -105,7 +116,7 @@ def as_lines(facts: Iterable[DomainEvent]) -> list[Line]:
 def _line(fact: DomainEvent) -> Line:
     thing, _, verb = fact.type.rpartition(".")
     tone, shape = TONES.get(verb, ("grey", "activity"))
-    entry = fact.data.get("entry", {}) if isinstance(fact.data, dict) else {}
+    entry = getattr(fact, "entry", None) or {}
     words = f"{'deployment ' if thing == 'deployment' else ''}{verb.replace('_', ' ')}"
     return Line(fact, words, tone, shape, str(entry.get("comment") or entry.get("error") or "")[:300], _address(fact))
 
@@ -119,7 +130,7 @@ def _address(fact: DomainEvent) -> str:
 
 def newest_facts(user: User, limit: int) -> list[Line]:
     """What just happened, newest first."""
-    return as_lines(DomainEvent.objects.visible_to(user).select_related("tenant").order_by("-sequence")[:limit])
+    return as_lines(for_lines(DomainEvent.objects.visible_to(user)).order_by("-sequence")[:limit])
 
 
 @dataclass(frozen=True, slots=True)

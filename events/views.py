@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.models import User
+from accounts.pages import person_of
 from core.canonical import utc_text
 from core.console import is_partial
 from core.errors import NotFound
@@ -29,10 +29,9 @@ COLUMNS = ("sequence", "time", "type", "tenant", "subject", "label", "actor", "t
 @login_required
 def activity_page(request: HttpRequest) -> HttpResponse:
     """Every fact this person may see, newest first."""
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     wanted = activity.ActivityFilter.of(request.GET)
-    facts = activity.find_facts(user, wanted).select_related("tenant")
+    facts = activity.for_lines(activity.find_facts(user, wanted))
     page = page_of(facts, request.GET, size=PER_PAGE, key="sequence")
     context = {
         "wanted": wanted,
@@ -49,8 +48,7 @@ def activity_page(request: HttpRequest) -> HttpResponse:
 @login_required
 def activity_export(request: HttpRequest, form: str) -> StreamingHttpResponse:
     """The same facts as a file, newest first, at most 50,000."""
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     writers = {"csv": (csv_lines, "text/csv; charset=utf-8"), "ndjson": (json_lines, "application/x-ndjson")}
     if form not in writers:
         raise NotFound("Exports are csv or ndjson.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
 
 import config.celery  # noqa: F401 (doorbells ring through it)
 from accounts.models import Tenant, User
@@ -130,3 +131,15 @@ def make_request(tenant, devops) -> Callable[..., PromotionRequest]:
 def pending(make_request) -> PromotionRequest:
     """A pending request of `devops`."""
     return make_request()
+
+
+@pytest.fixture
+def browse() -> Callable[[User], Client]:
+    """A signed-in browser without a screen, for anyone of the cast."""
+
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in

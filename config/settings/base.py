@@ -223,8 +223,8 @@ NAVIGATION = [
     {"label": "Import maps", "icon": "boxes", "url_name": "iep"},
     {"label": "Activity", "icon": "activity", "url_name": "activity"},
 ]
-# The server-sent-event stream of a tab; empty: pages refresh what runs every ten seconds instead.
-LIVE_STREAM_URL = ""
+# The server-sent-event stream of a tab; empty: pages refresh every ten seconds instead.
+LIVE_STREAM_URL = "/live"
 
 # REST
 REST_FRAMEWORK = {

@@ -4,3 +4,4 @@ from config.settings.demo import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
+LIVE_STREAM_URL = ""  # the test server of pages speaks WSGI and has no streams

@@ -8,14 +8,18 @@ from typing import Any
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Replace
 
 from accounts.models import Tenant, User
 from accounts.selectors import grants_of
 from core.canonical import digest_of
 
 GENESIS_HASH = "0" * 64
+# What the activity page searches; the dot of a type is a blank, so that "approved" finds promotion.approved.
+FACT_TEXT = SearchVector("subject_label", "actor_label", Replace("type", Value("."), Value(" ")), config="simple")
 
 
 class DomainEventQuerySet(models.QuerySet["DomainEvent"]):
@@ -69,6 +73,7 @@ class DomainEvent(models.Model):
             models.Index(fields=["type", "-sequence"], name="fact_of_type"),
             models.Index(fields=["-occurred_at"], name="fact_by_time"),
             GinIndex(fields=["audience_users"], name="fact_for_users"),
+            GinIndex(FACT_TEXT, name="fact_text"),
         ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 

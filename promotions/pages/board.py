@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.contrib.postgres.search import SearchQuery
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.http import QueryDict
@@ -14,13 +14,14 @@ from django.http import QueryDict
 from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import grants_of, tenants_where
+from core.search import prefix_query
 from promotions.models import SEARCH_VECTOR, PromotionRequest, PromotionRequestQuerySet, RunningVersion
+from promotions.selectors import Page, Wanted, list_requests
 from promotions.states import State
 from promotions.types import Impact
 
 COUNTED_UP_TO = 1000
 _NUMBER = re.compile(r"PR-\d{4}-\d+", re.IGNORECASE)
-_WORD = re.compile(r"[\w.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +35,55 @@ class BoardFilter:
 
     @classmethod
     def of(cls, query: QueryDict) -> BoardFilter:
-        state = query.get("state", "")
-        return cls(
-            state=state if state in State.values else "",
-            tenant=query.get("tenant", "").strip()[:80],
-            requester=query.get("requester", "").strip()[:200],
-            text=query.get("q", "").replace("\x00", "").strip()[:200],
-        )
+        def clean(name: str) -> str:
+            return query.get(name, "").replace("\x00", "").strip()[:200]
 
-    def __bool__(self) -> bool:
-        return any((self.state, self.tenant, self.requester, self.text))
+        state = clean("state")
+        return cls(state if state in State.values else "", clean("tenant"), clean("requester"), clean("q"))
 
     @property
     def narrows(self) -> bool:
         """Whether anything but the state is narrowed."""
         return any((self.tenant, self.requester, self.text))
 
+    def author_of(self, user: User) -> str:
+        return user.email if self.requester.lower() == "me" else self.requester
+
+
+def page_of_requests(user: User, wanted: BoardFilter, *, limit: int, before: int | None) -> Page:
+    """The newest requests `user` may see that match, with everything a card shows in the same query."""
+    if not wanted.text:
+        in_url = Wanted(
+            states=[wanted.state] if wanted.state else (),
+            tenants=[wanted.tenant] if wanted.tenant else (),
+            author=wanted.author_of(user),
+        )
+        return list_requests(user=user, wanted=in_url, limit=limit, before=before)
+    found = find_requests(user, wanted)
+    if wanted.state:
+        found = found.filter(state=wanted.state)
+    if before is not None:
+        found = found.filter(pk__lt=before)
+    rows = list(found.select_related("tenant", "author").defer("release_notes").order_by("-pk")[: limit + 1])
+    return Page(rows[:limit], rows[limit - 1].pk if len(rows) > limit else None)
+
 
 def find_requests(user: User, wanted: BoardFilter) -> PromotionRequestQuerySet:
-    """The requests `user` may see that match, whatever their state."""
+    """The requests `user` may see that match, whatever their state, in no order yet."""
     found = PromotionRequest.objects.visible_to(user)
     if wanted.tenant:
         found = found.filter(tenant__slug=wanted.tenant)
     if wanted.requester:
-        found = found.filter(_asked_by(user, wanted.requester))
+        found = found.filter(author__in=User.objects.filter(email__iexact=wanted.author_of(user)).values("pk"))
     return search(found, wanted.text) if wanted.text else found
-
-
-def _asked_by(user: User, requester: str) -> Q:
-    if requester.lower() == "me":
-        return Q(author_id=user.pk)
-    people = User.objects.filter(Q(email__icontains=requester) | Q(name__icontains=requester))
-    return Q(author__in=people.values("pk"))
 
 
 def search(requests: PromotionRequestQuerySet, text: str) -> PromotionRequestQuerySet:
     """Requests that hold all words of `text`, the last letters of which may still be missing; a number finds itself."""
     if _NUMBER.fullmatch(text):
         return requests.filter(number=text.upper())
-    words = _WORD.findall(text)
-    if not words:
-        return requests.none()
-    query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")
-    return requests.annotate(words=SEARCH_VECTOR).filter(words=query)
+    query = prefix_query(text)
+    return requests.none() if query is None else requests.alias(words=SEARCH_VECTOR).filter(words=query)
 
 
 def count_by_state(requests: PromotionRequestQuerySet) -> dict[str, int]:
@@ -86,9 +93,9 @@ def count_by_state(requests: PromotionRequestQuerySet) -> dict[str, int]:
         rows = requests.filter(state=state).order_by().values("pk")[: COUNTED_UP_TO + 1]
         try:
             sql, params = rows.query.sql_with_params()
-        except Exception:  # an empty set has no SQL
+        except EmptyResultSet:
             return {}
-        parts.append(f"SELECT %s, count(*) FROM ({sql}) AS one")
+        parts.append(f"SELECT %s, count(*) FROM ({sql}) AS one")  # noqa: S608 (Django wrote it)
         values += [state, *params]
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(parts), values)

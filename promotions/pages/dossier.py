@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models.functions import Right
+
 from accounts.models import User
 from accounts.roles import Capability
 from accounts.selectors import has_capability
@@ -17,6 +19,8 @@ from promotions.pages.looks import FIELDS, IMPACTS, STEPS, Look
 from promotions.policies.base import Outcome, Verdict
 from promotions.services.transition import SUBJECT_TYPE
 from promotions.states import DEPLOYMENT_ACTIVE, PROMOTION, State
+
+SHOWN_LOG = 48 * 1024
 
 
 @dataclass(slots=True)
@@ -175,7 +179,7 @@ class Entry:
     open: bool = False
 
 
-def timeline_of(promotion: PromotionRequest, facts: Iterable[DomainEvent]) -> list[Entry]:
+def timeline_of(promotion: PromotionRequest, facts: Iterable[dict[str, Any]]) -> list[Entry]:
     """What happened, oldest first, and what is awaited."""
     entries = [_entry(fact) for fact in facts]
     awaited = {
@@ -187,31 +191,35 @@ def timeline_of(promotion: PromotionRequest, facts: Iterable[DomainEvent]) -> li
     return entries + ([Entry(awaited, "grey", open=True)] if awaited else [])
 
 
-def _entry(fact: DomainEvent) -> Entry:
-    look = STEPS.get(fact.type, Look(fact.type, "grey", "info"))
-    told = fact.data.get("entry", {})
-    detail = ""
-    if fact.type == "promotion.edited":
-        detail = "Changed: " + ", ".join(FIELDS.get(name, name) for name in fact.data.get("changed", []))
-    elif told.get("jobId"):
-        detail = f"Job {told['jobId']} · {told.get('deploymentId', '')}"
-    elif fact.data.get("rolled_back_by"):
-        detail = f"By {fact.data['rolled_back_by']}"
+def _entry(fact: dict[str, Any]) -> Entry:
+    look = STEPS.get(fact["type"], Look(fact["type"], "grey", "info"))
+    told = fact["data__entry"] or {}
     return Entry(
         what=look.label,
         tone=look.tone,
         shape=look.shape,
-        who="" if fact.actor_id is None else fact.actor_label,
-        at=fact.occurred_at,
+        who="" if fact["actor_id"] is None else fact["actor_label"],
+        at=fact["occurred_at"],
         said=told.get("comment", ""),
         error=told.get("error", ""),
-        detail=detail,
+        detail=_detail(fact, told),
     )
 
 
-def facts_about(promotion: PromotionRequest) -> list[DomainEvent]:
-    """All facts of a request the caller has shown that the person may see, oldest first."""
-    return list(DomainEvent.objects.about(SUBJECT_TYPE, promotion.number).order_by("sequence"))
+def _detail(fact: dict[str, Any], told: dict[str, Any]) -> str:
+    if fact["data__changed"]:
+        return "Changed: " + ", ".join(FIELDS.get(name, name) for name in fact["data__changed"])
+    if told.get("jobId"):
+        return f"Job {told['jobId']} · {told.get('deploymentId', '')}"
+    return f"By {fact['data__rolled_back_by']}" if fact["data__rolled_back_by"] else ""
+
+
+def facts_about(promotion: PromotionRequest) -> Iterable[dict[str, Any]]:
+    """All facts of a request that the person was shown, oldest first, without the documents they carry."""
+    facts = DomainEvent.objects.about(SUBJECT_TYPE, promotion.number).order_by("sequence")
+    return facts.values(
+        "type", "occurred_at", "actor_id", "actor_label", "data__entry", "data__changed", "data__rolled_back_by"
+    )
 
 
 def steps_of(promotion: PromotionRequest) -> list[dict[str, str]]:
@@ -249,10 +257,18 @@ def _step(label: str, state: str, tone: str = "green") -> dict[str, str]:
     return {"label": label, "state": state, "tone": tone}
 
 
-def attempts_of(promotion: PromotionRequest) -> list[Deployment]:
-    """The newest attempts, newest first."""
-    return list(promotion.deployments.order_by("-attempt")[:10])
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """The newest deployment attempt, with the end of its output as `tail`, and whether it still runs."""
+
+    newest: Deployment | None
+
+    @property
+    def running(self) -> Deployment | None:
+        return self.newest if self.newest is not None and self.newest.state in DEPLOYMENT_ACTIVE else None
 
 
-def is_active(deployment: Deployment) -> bool:
-    return deployment.state in DEPLOYMENT_ACTIVE
+def attempts_of(promotion: PromotionRequest) -> Attempts:
+    """How the deployment of a request goes."""
+    newest = promotion.deployments.defer("log", "options", "result").annotate(tail=Right("log", SHOWN_LOG))
+    return Attempts(newest.order_by("-attempt").first())

@@ -8,10 +8,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
+from accounts.pages import person_of
 from accounts.roles import Capability
 from accounts.selectors import grants_of
 from core.console import is_partial
-from core.paging import page_of
+from core.paging import read_key
 from promotions.pages import board
 from promotions.pages.looks import STATES
 
@@ -22,22 +23,21 @@ PER_PAGE = {"cards": 24, "table": 50}
 @login_required
 def request_list(request: HttpRequest) -> HttpResponse:
     """Requests this person may see; the whole page, or only its list for HTMX."""
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     wanted = board.BoardFilter.of(request.GET)
     view = "table" if request.GET.get("view") == "table" else "cards"
-    found = board.find_requests(user, wanted)
-    counts = board.count_by_state(found)
-    in_state = found.filter(state=wanted.state) if wanted.state else found
-    page = page_of(board.for_cards(in_state), request.GET, size=PER_PAGE[view])
+    can_create = may_create_somewhere(user)
+    before = read_key(request.GET.get("before"))
+    page = board.page_of_requests(user, wanted, limit=PER_PAGE[view], before=before)
     context = {
         "wanted": wanted,
         "view": view,
         "page": page,
-        "cards": board.make_cards(user, page.rows),
-        "tabs": state_tabs(counts, wanted.state),
+        "is_first": before is None,
+        "cards": board.make_cards(user, page.promotions),
+        "tabs": state_tabs(board.count_by_state(board.find_requests(user, wanted)), wanted.state),
         "tenants": list(board.tenants_to_filter_by(user)),
-        "can_create": may_create_somewhere(user),
+        "can_create": can_create,
     }
     template = "requests/list.html#list" if is_partial(request) and request.GET.get("part") else "requests/list.html"
     return render(request, template, context)
@@ -64,6 +64,10 @@ def state_tabs(counts: dict[str, int], current: str) -> list[dict[str, object]]:
 
 
 def may_create_somewhere(user: User) -> bool:
+    return may_somewhere(user, Capability.REQUEST_PROMOTION)
+
+
+def may_somewhere(user: User, capability: Capability) -> bool:
+    """Whether `user` holds the capability in any tenant at all."""
     grants = grants_of(user)
-    wanted = Capability.REQUEST_PROMOTION
-    return wanted in grants.everywhere or any(wanted in held for held in grants.by_tenant.values())
+    return capability in grants.everywhere or any(capability in held for held in grants.by_tenant.values())

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
+from accounts.pages import person_of
 from core.errors import DomainError
 from promotions.models import PromotionRequest
 from promotions.pages import board
@@ -32,8 +33,7 @@ class Outcome:
 @login_required
 def request_bulk(request: HttpRequest) -> HttpResponse:
     """GET shows each ticked request with its digest; POST approves those, one by one, and tells of each."""
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     if request.method == "POST":
         pairs = [pair.partition("@") for pair in request.POST.getlist("approve")[:MOST]]
         outcomes = [_approve(user, number, digest, request.POST.get("comment", "")) for number, _, digest in pairs]

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
+from accounts.pages import person_of
 from core.console import go, is_partial
 from core.errors import DomainError, InvalidInput
 from promotions import permissions, services
@@ -23,38 +24,27 @@ from promotions.pages import dossier
 from promotions.services.judgement import judge
 from promotions.services.transition import visible_request
 
-PARTS = {"all", "log"}
-
 
 @require_safe
 @login_required
 def request_detail(request: HttpRequest, number: str) -> HttpResponse:
     """The whole page, or for HTMX the part of it that changes."""
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     promotion = visible_request(user, number)
     part = request.GET.get("part", "") if is_partial(request) else ""
     if part == "log":
-        return render(request, "requests/detail.html#log", {"promotion": promotion, "attempts": _attempts(promotion)})
+        return render(
+            request, "requests/detail.html#log", {"promotion": promotion, "attempts": dossier.attempts_of(promotion)}
+        )
     template = "requests/detail.html#live" if part == "live" else "requests/detail.html"
     return render(request, template, detail_context(user, promotion))
-
-
-def _attempts(promotion: PromotionRequest) -> dict[str, Any]:
-    attempts = dossier.attempts_of(promotion)
-    newest = attempts[0] if attempts else None
-    return {
-        "newest": newest,
-        "earlier": attempts[1:],
-        "running": newest if newest and dossier.is_active(newest) else None,
-    }
 
 
 def detail_context(user: User, promotion: PromotionRequest) -> dict[str, Any]:
     """Everything the page of a request shows to `user`."""
     verdicts = judge(promotion)
-    attempts = _attempts(promotion)
-    actions = dossier.actions_for(user, promotion, verdicts, attempts["running"])
+    attempts = dossier.attempts_of(promotion)
+    actions = dossier.actions_for(user, promotion, verdicts, attempts.running)
     return {
         "promotion": promotion,
         "verdicts": verdicts,
@@ -128,7 +118,8 @@ VERBS: dict[str, Verb] = {
     ),
     "cancel": Verb(
         "Stop the deployment of {title}?",
-        "The deployer is asked to stop; the request then counts as failed and may be retried. Production may be left half changed.",
+        "The deployer is asked to stop; the request then counts as failed and may be retried. "
+        "Production may be left half changed.",
         "Stop deployment",
         "danger-strong",
         ReasonForm,
@@ -179,8 +170,7 @@ def request_verb(request: HttpRequest, number: str, slug: str) -> HttpResponse:
     verb = slug.replace("-", "_")
     if verb not in VERBS:
         raise Http404
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     promotion = visible_request(user, number)
     if request.method != "POST":
         return _ask(request, promotion, verb, _empty_form(promotion, verb))
@@ -204,8 +194,7 @@ def _ask(
     ask = asked(promotion, verb, form)
     if is_partial(request):
         return render(request, "requests/verb_form.html", {"promotion": promotion, "ask": ask}, status=status)
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     context = detail_context(user, promotion)
     action = next((action for action in context["actions"] if action.verb == verb), None)
     return render(request, "requests/verb.html", context | {"ask": ask, "action": action}, status=status)
@@ -223,8 +212,7 @@ def address_of(promotion: PromotionRequest) -> str:
 @login_required
 def request_comment(request: HttpRequest, number: str) -> HttpResponse:
     """Put a comment on the record."""
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     promotion = visible_request(user, number)
     form = CommentForm(request.POST, prefix="say")
     form.is_valid()

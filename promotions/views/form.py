@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import Tenant, User
+from accounts.pages import person_of
 from core.console import go
 from core.errors import Conflict, DomainError, NotAllowed
 from promotions import permissions, services
@@ -34,8 +35,7 @@ def request_new(request: HttpRequest) -> HttpResponse:
     """The form of a new request; a POST creates it, a POST of `preview` only shows how its notes will look."""
     if not request.user.is_authenticated:
         return keep_and_sign_in(request)
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     if not may_create_somewhere(user):
         raise NotAllowed("Your roles do not include asking for a promotion. Ask a tenant admin for the DevOps role.")
     if request.method != "POST":
@@ -90,8 +90,7 @@ def request_edit(request: HttpRequest, number: str) -> HttpResponse:
     """Change a pending request of one's own; whoever reviewed it must review it again."""
     if not request.user.is_authenticated:
         return keep_and_sign_in(request)
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     promotion = visible_request(user, number)
     permissions.check_can_edit(user, promotion)
     if promotion.state != State.PENDING:
@@ -126,8 +125,7 @@ def _with_target(typed: QueryDict, promotion: PromotionRequest) -> QueryDict:
 
 
 def _show(request: HttpRequest, form: PromotionForm, *, status: int = 200, **extra: Any) -> HttpResponse:
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     promotion = extra.get("promotion")
     context = {
         "form": form,
@@ -198,8 +196,7 @@ def version_hint(request: HttpRequest) -> HttpResponse:
     """What staging and production run of the typed target, and the versions to choose from."""
     if not request.user.is_authenticated:
         return redirect_to_login(reverse("request_new"))
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
     tenant = Tenant.objects.filter(slug=request.GET.get("tenant", "")).first()
     if tenant is not None:
         permissions.check_can_create(user, tenant)

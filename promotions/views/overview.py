@@ -7,11 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.models import User
+from accounts.pages import person_of
+from accounts.roles import Capability
 from core.console import is_partial
 from events.activity import newest_facts
 from promotions.pages import board, candidates, figures
-from promotions.views.board import may_create_somewhere
+from promotions.views.board import may_create_somewhere, may_somewhere
 
 MOST_WAITING = 12
 
@@ -20,8 +21,8 @@ MOST_WAITING = 12
 @login_required
 def overview(request: HttpRequest) -> HttpResponse:
     """The first page of everyone."""
-    user = request.user
-    assert isinstance(user, User)
+    user = person_of(request)
+    can_create = may_create_somewhere(user)
     waiting = board.waiting_for(user, MOST_WAITING + 1)
     context = {
         "waiting": board.make_cards(user, waiting[:MOST_WAITING]),
@@ -30,7 +31,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         "services": candidates.running_services(user, 8),
         "feed": newest_facts(user, 12),
         "figures": figures.delivery_figures(user),
-        "can_create": may_create_somewhere(user),
+        "can_create": can_create,
+        "can_decide": may_somewhere(user, Capability.DECIDE_PROMOTION),
     }
     template = (
         "requests/overview.html#live" if is_partial(request) and request.GET.get("part") else "requests/overview.html"

@@ -247,41 +247,87 @@
   }
   function refreshAll() { for (const part of all("[data-live]")) refresh(part); }
 
-  const CONCERN_TONES = { succeeded: "green", approved: "green", failed: "red", rejected: "red" };
+  // Facts of others that people wait for, as said in a toast; what the page itself shows needs none.
+  const NEWS = {
+    "promotion.created": ["blue", "asks for approval"],
+    "promotion.approved": ["green", "was approved"],
+    "promotion.rejected": ["red", "was rejected"],
+    "deployment.succeeded": ["green", "is deployed"],
+    "deployment.failed": ["red", "failed to deploy"],
+  };
+  let toldAt = 0;
+  function tell(fact) {
+    const news = NEWS[fact.type];
+    if (!news || fact.actor === meta("stagepass-email") || Date.now() - toldAt < 3000) return;
+    if (all("[data-live]").some((part) => part.dataset.live.split(" ").includes(`${fact.subjectType}:${fact.subject}`))) return;
+    toldAt = Date.now();
+    toast(`${fact.label} ${news[1]}`, news[0], fact.subjectType === "promotion" ? `/requests/${encodeURIComponent(fact.subject)}/` : "");
+  }
+  const POSITION = "live-position";
   function hear(message) {
     let fact;
     try { fact = JSON.parse(message.data); } catch { return; }
-    if (!fact || typeof fact.type !== "string") return;
-    const [type, id] = typeof fact.subject === "object" && fact.subject !== null ? [fact.subject.type, fact.subject.id] : String(fact.subject ?? "").split(/:(.*)/s);
-    changed(type || fact.type.split(".")[0], id ?? "");
+    if (Number.isInteger(fact.sequence)) sessionStorage.setItem(POSITION, String(fact.sequence));
+    changed(fact.subjectType ?? "", fact.subject ?? "");
     changed("activity", "");
-    if (fact.toast) toast(fact.toast, CONCERN_TONES[fact.type.split(".")[1]] ?? "blue", fact.url ?? "");
+    tell(fact);
     document.body.dispatchEvent(new CustomEvent("stagepass:fact", { detail: fact }));
   }
+  // The stream goes on from the last fact this tab heard, so nothing between two pages is missed.
   function connect(address) {
     const banner = find("#connection");
+    const after = sessionStorage.getItem(POSITION);
+    const source = new EventSource(after ? `${address}?after=${after}` : address);
     let lost = null;
-    const source = new EventSource(address);
-    const listen = source.addEventListener.bind(source);
-    source.onmessage = hear;
-    listen("fact", hear);
-    listen("open", () => {
+    const heal = () => {
       clearTimeout(lost);
       lost = null;
-      if (banner && !banner.hidden) { banner.hidden = true; refreshAll(); announce("Connected again"); }
+      if (banner && !banner.hidden && !signedOut) { banner.hidden = true; refreshAll(); announce("Connected again"); }
+    };
+    let again = null;
+    let next = null;
+    const leave = () => { clearTimeout(lost); clearTimeout(again); source.close(); next?.(); };
+    const on = source.addEventListener.bind(source);
+    on("open", heal);
+    on("hello", (message) => {
+      heal();
+      try { if (!after) sessionStorage.setItem(POSITION, String(JSON.parse(message.data).sequence)); } catch { /* not for us */ }
     });
-    listen("error", () => {
-      if (source.readyState === EventSource.CLOSED) { source.close(); setTimeout(() => connect(address), 8000); }
+    on("fact", hear);
+    on("reload", (message) => {
+      if (message.lastEventId) sessionStorage.setItem(POSITION, message.lastEventId);
+      refreshAll();
+    });
+    on("bye", (message) => {
+      if (!message.data.includes("restart")) { leave(); if (message.data.includes("signed_out")) tellSignedOut(); }
+    });
+    on("error", () => {
       // Short gaps heal by themselves and are not worth a word.
-      lost ??= setTimeout(() => { if (banner) banner.hidden = false; }, 2500);
+      lost ??= setTimeout(() => { if (banner && !signedOut) banner.hidden = false; }, 2500);
+      // The browser itself tries again after a lost connection, but not after a refusal such as 503.
+      if (source.readyState === EventSource.CLOSED && !signedOut && !again) again = setTimeout(() => { next = connect(address); }, 5000 + 5000 * Math.random());
     });
-    window.addEventListener("pagehide", () => { clearTimeout(lost); source.close(); }, { once: true });
+    return leave;
+  }
+  // Browsers allow few connections to one host: a tab that nobody looks at lets its stream go and catches up later.
+  const HIDDEN_SECONDS = 20;
+  function keepConnected(address) {
+    let leave = connect(address);
+    let leaving = null;
+    const away = () => { leave?.(); leave = null; };
+    const back = () => { clearTimeout(leaving); if (!leave && !signedOut) leave = connect(address); };
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(leaving);
+      if (document.hidden) leaving = setTimeout(away, HIDDEN_SECONDS * 1000);
+      else back();
+    });
+    window.addEventListener("pagehide", away);
+    window.addEventListener("pageshow", (event) => { if (event.persisted) { back(); refreshAll(); } });
   }
   function startLive() {
     const address = meta("stagepass-live");
     if (address && "EventSource" in window) {
-      connect(address);
-      window.addEventListener("pageshow", (event) => { if (event.persisted) { connect(address); refreshAll(); } });
+      keepConnected(address);
     }
     setInterval(() => {
       if (document.hidden) return;
@@ -291,15 +337,19 @@
 
   // HTMX --------------------------------------------------------------------------------------------------------------
   document.addEventListener("htmx:configRequest", (event) => { event.detail.headers["X-CSRFToken"] = cookie("csrftoken"); });
+  // A part that cannot be had any more is not asked for again and again.
+  document.addEventListener("htmx:beforeRequest", (event) => { if (signedOut && event.detail.requestConfig.verb === "get") event.preventDefault(); });
   let openFolds = [];
   document.addEventListener("htmx:beforeSwap", () => { openFolds = all("details[id][open]").map((fold) => fold.id); });
   document.addEventListener("htmx:afterSwap", () => {
     for (const id of openFolds) document.getElementById(id)?.setAttribute("open", "");
     settle();
   });
-  document.addEventListener("stagepass:signed-out", () => {
+  let signedOut = false;
+  function tellSignedOut() {
     const banner = find("#connection");
-    if (!banner || !banner.hidden) return;
+    if (!banner || signedOut) return;
+    signedOut = true;
     banner.hidden = false;
     const words = find("[data-words]", banner);
     words.textContent = "You were signed out. What you typed is kept. ";
@@ -307,7 +357,8 @@
     link.href = `/accounts/login/?next=${encodeURIComponent(location.pathname + location.search)}`;
     link.textContent = "Sign in again";
     words.append(link);
-  });
+  }
+  document.addEventListener("stagepass:signed-out", tellSignedOut);
   document.addEventListener("htmx:sendError", () => announce("The server does not answer. It is tried again."));
   document.addEventListener("htmx:responseError", (event) => {
     if (event.detail.xhr.status !== 401 && event.detail.requestConfig.verb !== "get") toast("That did not work. Nothing was changed; try again in a moment.", "red");

@@ -188,7 +188,14 @@ def by_hand(number: int) -> Work:
             key, title, state = connection.execute(
                 "SELECT key, title, state FROM tickets_ticket WHERE id = %s", [ticket]
             ).fetchone()  # type: ignore[misc]
-            data = {"key": key, "task_id": task, "stage": "architect", "attempt": attempt, "fence": fence, "state": state}
+            data = {
+                "key": key,
+                "task_id": task,
+                "stage": "architect",
+                "attempt": attempt,
+                "fence": fence,
+                "state": state,
+            }
             publish("ticket.stage_claimed", key, title, data)
         with connection.transaction():
             version = connection.execute(
@@ -213,7 +220,9 @@ def by_hand(number: int) -> Work:
             )
             following = connection.execute(NEXT, [task]).fetchone()[0]  # type: ignore[index]
             data = {"key": key, "task_id": task, "comment_id": comment, "next_task_id": following, "stage": "architect"}
-            publish("ticket.stage_completed", key, title, data | {"attempt": attempt, "fence": fence, "version": version})
+            publish(
+                "ticket.stage_completed", key, title, data | {"attempt": attempt, "fence": fence, "version": version}
+            )
         return None
 
     return work

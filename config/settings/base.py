@@ -253,6 +253,15 @@ SPECTACULAR_SETTINGS = {
         "DeploymentStateEnum": "promotions.states.DeploymentState",
         "TargetTypeEnum": "promotions.types.TargetType",
         "ImpactEnum": "promotions.types.Impact",
+        "TicketStateEnum": "tickets.states.State",
+        "StageTaskStateEnum": "tickets.states.TaskState",
+        "TicketTypeEnum": "tickets.types.TicketType",
+        "TicketPriorityEnum": "tickets.api.answers.PRIORITIES",
+        "TicketStatusEnum": "tickets.api.answers.STATUSES",
+        "TicketResolutionEnum": "tickets.api.answers.RESOLUTIONS",
+        "TicketLinkKindEnum": "tickets.types.LinkKind",
+        "TicketCommentKindEnum": "tickets.types.CommentKind",
+        "WorkerStatusEnum": "tickets.api.answers.PRESENCES",
     },
 }
 

@@ -30,12 +30,12 @@ OWN_ROOMS = {
     "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes"},
     "events": {"channel_health", "live", "notices", "outbox", "preferences", "tracker"},
     "promotions": {"audit", "demo_service", "pages", "story", "wire"},
-    "tickets": {"story"},
+    "tickets": {"story", "wire"},
     "iep": {"story", "stamp"},
 }
 CORE_MODULES = {
     "admin", "canonical", "clock", "context", "doorbell", "errors", "failpoints", "health", "markdown", "metrics",
-    "middleware", "plugins", "problems", "rest", "story", "transitions",
+    "middleware", "plugins", "problems", "rest", "sql", "story", "transitions",
     # the console's frame, which no app owns
     "charts", "console", "design", "paging", "views",
 }  # fmt: skip
@@ -47,6 +47,7 @@ WITHOUT_ACTOR = {
         "begin_deployment", "deployment_failed", "deployment_started", "deployment_succeeded", "expire_request",
         "release_scheduled_request", "remind_approvers",
     },
+    "tickets": {"resolve_deployed_ticket", "stop_silent_workers"},
 }  # fmt: skip
 
 # Not ours to configure: Django's own, and what a deployer hands to the program it starts.

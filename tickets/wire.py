@@ -9,7 +9,7 @@ from events.models import DomainEvent
 from tickets.models import Comment, Project, StageTask, Ticket, TicketLink, Worker
 from tickets.models.projects import PROJECT_SETTINGS
 from tickets.selectors.events import EVENT_NAMES
-from tickets.types import ClaimAnswer, Completion, PlanStep
+from tickets.types import ClaimAnswer, Completion, PlanStep, Priority
 
 # The predicate under which each step of a ticket is told as a CDEvent.
 CDEVENT_PREDICATES = {
@@ -37,6 +37,11 @@ def read_plan(plan: list[Any]) -> tuple[PlanStep, ...]:
     return tuple(
         PlanStep(item) if isinstance(item, str) else PlanStep(item["stage"], bool(item.get("gate"))) for item in plan
     )
+
+
+def read_priority(word: str) -> int:
+    """The rank of a priority's word; one that no ticket takes for an unknown word."""
+    return Priority.__members__.get(word.upper(), 99)
 
 
 def render_project(project: Project) -> dict[str, Any]:

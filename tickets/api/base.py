@@ -13,7 +13,8 @@ from rest_framework.response import Response
 from accounts.rest import ApiView
 from core.errors import InvalidInput
 from tickets import selectors
-from tickets.api.forms import TenantQuery, cursor_text
+from tickets.api.fields import cursor_text
+from tickets.api.forms import TenantQuery
 from tickets.models import Ticket
 from tickets.wire import render_ticket_in_full
 

@@ -10,7 +10,7 @@ from accounts.authentication import require_scope
 from accounts.models import ApiToken
 from accounts.rest import created
 from tickets import selectors, services, wire
-from tickets.api import answers, forms
+from tickets.api import answers, forms, work_forms
 from tickets.api.base import (
     DECIDE,
     IF_MATCH,
@@ -238,7 +238,7 @@ class LinkView(OneTicketView):
 
 class ClaimableView(OneTicketView):
     scopes = READ
-    queries = {"GET": forms.ClaimableQuery}
+    queries = {"GET": work_forms.ClaimableQuery}
 
     @extend_schema(operation_id="explain_claim", responses=answers.ClaimAnswer)
     def get(self, request: Request, key: str) -> Response:

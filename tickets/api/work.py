@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from accounts.rest import created
 from tickets import selectors, services, wire
-from tickets.api import answers, forms
+from tickets.api import answers, forms, work_forms
 from tickets.api.base import DECIDE, NEXT_PAGE, READ, WORK, WRITE, TicketsApiView, cut, show_page
 from tickets.models import StageTask, Worker
 
@@ -31,7 +31,7 @@ class WorkApiView(TicketsApiView):
 
 class TasksView(WorkApiView):
     scopes = READ
-    queries = {"GET": forms.TasksQuery}
+    queries = {"GET": work_forms.TasksQuery}
 
     @extend_schema(operation_id="list_tasks", responses=answers.Task(many=True), parameters=[NEXT_PAGE])
     def get(self, request: Request) -> Response:
@@ -54,14 +54,16 @@ class TasksView(WorkApiView):
 class ClaimView(WorkApiView):
     scopes = WORK
 
-    @extend_schema(operation_id="claim_task", request=forms.ClaimForm, responses={200: answers.ClaimedTask, 204: None})
+    @extend_schema(
+        operation_id="claim_task", request=work_forms.ClaimForm, responses={200: answers.ClaimedTask, 204: None}
+    )
     def post(self, request: Request) -> Response:
         """The next task of the worker's type, held by lease; 204 when there is none now.
 
         Send the `fence` of the answer with everything you do to the task. With `wait` the answer may take some seconds;
         the event stream tells of new work without asking.
         """
-        form = self.body(forms.ClaimForm)
+        form = self.body(work_forms.ClaimForm)
         worker = selectors.find_worker(user=self.user, worker_id=form["worker_id"], tenant=form["tenant"])
         only: dict[str, Any] = {}
         if form["ticket_id"]:
@@ -109,30 +111,30 @@ class TaskView(OneTaskView):
 class HeartbeatView(OneTaskView):
     scopes = WORK
 
-    @extend_schema(operation_id="heartbeat_task", request=forms.HeartbeatForm, responses=answers.Task)
+    @extend_schema(operation_id="heartbeat_task", request=work_forms.HeartbeatForm, responses=answers.Task)
     def post(self, request: Request, task_id: int) -> Response:
         """Keep the task for longer; a refusal says to stop working on it."""
-        task, form = self.task(task_id), self.body(forms.HeartbeatForm)
+        task, form = self.task(task_id), self.body(work_forms.HeartbeatForm)
         return Response(wire.render_task(services.heartbeat_task(task=task, by=self.user, **form)))
 
 
 class CompleteView(OneTaskView):
     scopes = WORK
 
-    @extend_schema(operation_id="complete_stage", request=forms.CompleteForm, responses=answers.Completion)
+    @extend_schema(operation_id="complete_stage", request=work_forms.CompleteForm, responses=answers.Completion)
     def post(self, request: Request, task_id: int) -> Response:
         """The stage is done: comment, stage, next task and event, all or nothing."""
-        task, form = self.task(task_id), self.body(forms.CompleteForm)
+        task, form = self.task(task_id), self.body(work_forms.CompleteForm)
         return Response(wire.render_completion(services.complete_stage(task=task, by=self.user, **form)))
 
 
 class FailView(OneTaskView):
     scopes = WORK
 
-    @extend_schema(operation_id="fail_task", request=forms.FailForm, responses=answers.Task)
+    @extend_schema(operation_id="fail_task", request=work_forms.FailForm, responses=answers.Task)
     def post(self, request: Request, task_id: int) -> Response:
         """The attempt failed; it is tried again after a growing wait, or a person has to look."""
-        task, form = self.task(task_id), self.body(forms.FailForm)
+        task, form = self.task(task_id), self.body(work_forms.FailForm)
         services.fail_task(task=task, by=self.user, **form)
         return Response(wire.render_task(self.task(task_id)))
 
@@ -140,10 +142,10 @@ class FailView(OneTaskView):
 class ReleaseView(OneTaskView):
     scopes = WORK
 
-    @extend_schema(operation_id="release_task", request=forms.ReleaseForm, responses=answers.Task)
+    @extend_schema(operation_id="release_task", request=work_forms.ReleaseForm, responses=answers.Task)
     def post(self, request: Request, task_id: int) -> Response:
         """Give the task back untouched; the attempt is not counted."""
-        task, form = self.task(task_id), self.body(forms.ReleaseForm)
+        task, form = self.task(task_id), self.body(work_forms.ReleaseForm)
         services.release_task(task=task, by=self.user, **form)
         return Response(wire.render_task(self.task(task_id)))
 
@@ -171,7 +173,7 @@ class QueuesView(WorkApiView):
 
 class WorkersView(WorkApiView):
     scopes = {"GET": READ, "POST": WORK}
-    queries = {"GET": forms.WorkersQuery}
+    queries = {"GET": work_forms.WorkersQuery}
 
     @extend_schema(operation_id="list_workers", responses=answers.Worker(many=True), parameters=[NEXT_PAGE])
     def get(self, request: Request) -> Response:
@@ -183,10 +185,10 @@ class WorkersView(WorkApiView):
         page, following = cut(list(workers.order_by("-id")[: query["limit"] + 1]), query["limit"])
         return show_page(request, [wire.render_worker(worker) for worker in page], following)
 
-    @extend_schema(operation_id="register_worker", request=forms.RegisterForm, responses={201: answers.Worker})
+    @extend_schema(operation_id="register_worker", request=work_forms.RegisterForm, responses={201: answers.Worker})
     def post(self, request: Request) -> Response:
         """Register a worker under my account; registering again lets a stopped one come back."""
-        form = self.body(forms.RegisterForm)
+        form = self.body(work_forms.RegisterForm)
         tenant = selectors.working_tenant(user=self.user, tenant=form.pop("tenant"))
         key = form.pop("project_id")
         project = selectors.find_project(user=self.user, key=key, tenant=tenant.slug) if key else None
@@ -226,10 +228,10 @@ class WorkerHeartbeatView(OneWorkerView):
 class WorkerStopView(OneWorkerView):
     scopes = WORK
 
-    @extend_schema(operation_id="stop_worker", request=forms.StopForm, responses=answers.Worker)
+    @extend_schema(operation_id="stop_worker", request=work_forms.StopForm, responses=answers.Worker)
     def post(self, request: Request, worker_id: str) -> Response:
         """It works no more; what it holds is queued again."""
-        worker, form = self.worker(worker_id), self.body(forms.StopForm)
+        worker, form = self.worker(worker_id), self.body(work_forms.StopForm)
         return Response(wire.render_worker(services.stop_worker(worker=worker, by=self.user, reason=form["reason"])))
 
 
@@ -246,10 +248,10 @@ class ProjectsView(TicketsApiView):
         page, following = cut(list(projects.order_by("-id")[: limit + 1]), limit)
         return show_page(request, [wire.render_project(project) for project in page], following)
 
-    @extend_schema(operation_id="create_project", request=forms.ProjectForm, responses={201: answers.Project})
+    @extend_schema(operation_id="create_project", request=work_forms.ProjectForm, responses={201: answers.Project})
     def post(self, request: Request) -> Response:
         """Make a project; one that is there already is answered as it is."""
-        form = self.body(forms.ProjectForm)
+        form = self.body(work_forms.ProjectForm)
         tenant = selectors.working_tenant(user=self.user, tenant=form["tenant"])
         project = services.create_project(
             key=form["project_id"], tenant=tenant, by=self.user, name=form["name"], prefix=form["prefix"]
@@ -267,17 +269,17 @@ class ProjectView(TicketsApiView):
         project = selectors.find_project(user=self.user, key=key, tenant=self.query["tenant"])
         return Response(wire.render_project(project))
 
-    @extend_schema(operation_id="edit_project", request=forms.EditProjectForm, responses=answers.Project)
+    @extend_schema(operation_id="edit_project", request=work_forms.EditProjectForm, responses=answers.Project)
     def patch(self, request: Request, key: str) -> Response:
         """Change its name and settings; null sets a setting back."""
         project = selectors.find_project(user=self.user, key=key, tenant=self.query["tenant"])
-        form = self.body(forms.EditProjectForm)
+        form = self.body(work_forms.EditProjectForm)
         return Response(wire.render_project(services.edit_project(project=project, by=self.user, **form)))
 
 
 class EventsView(TicketsApiView):
     scopes = READ
-    queries = {"GET": forms.EventsQuery}
+    queries = {"GET": work_forms.EventsQuery}
 
     @extend_schema(operation_id="list_ticket_events", responses=answers.EventPage)
     def get(self, request: Request) -> Response:
@@ -298,8 +300,10 @@ class EventsView(TicketsApiView):
 class ProcessedView(TicketsApiView):
     scopes = WRITE
 
-    @extend_schema(operation_id="mark_events_processed", request=forms.ProcessedForm, responses=answers.MarkedEvents)
+    @extend_schema(
+        operation_id="mark_events_processed", request=work_forms.ProcessedForm, responses=answers.MarkedEvents
+    )
     def post(self, request: Request) -> Response:
         """Say that events were dealt with, and how; per consumer, once."""
-        form = self.body(forms.ProcessedForm)
+        form = self.body(work_forms.ProcessedForm)
         return Response({"processed": services.mark_events_processed(by=self.user, **form)})

@@ -299,6 +299,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep digests": {"task": "events.sweep_digests", "schedule": 15.0},
     "push audit": {"task": "promotions.push_audit", "schedule": 15.0},
     "pack audit": {"task": "promotions.pack_audit", "schedule": crontab(hour=3, minute=17)},
+    "sweep workers": {"task": "tickets.sweep_workers", "schedule": 15.0},
     "beat is alive": {"task": "core.heartbeat", "schedule": 10.0},
 }
 
@@ -324,7 +325,7 @@ DOCUMENTS = {
 }
 
 # The chapters of manage.py story.
-STORY = ["promotions.story.promote_and_roll_back"]
+STORY = ["promotions.story.promote_and_roll_back", "tickets.story.follow_a_plan"]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
 SUBSCRIBERS: dict[str, dict[str, Any]] = {
@@ -336,6 +337,10 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "ordered": True,
         "attempts": None,
         "longest_wait": 30,
+    },
+    "tickets": {
+        "facts": ("deployment.succeeded",),
+        "handler": "tickets.subscribers.follow_deployment",
     },
     "email": {
         "facts": ("promotion.*", "deployment.*", "notices.*"),

@@ -47,7 +47,7 @@ WITHOUT_ACTOR = {
         "begin_deployment", "deployment_failed", "deployment_started", "deployment_succeeded", "expire_request",
         "release_scheduled_request", "remind_approvers",
     },
-    "tickets": {"resolve_deployed_ticket", "stop_silent_workers"},
+    "tickets": {"resolve_deployed_ticket", "stop_silent_workers", "take_back_deployed_ticket"},
 }  # fmt: skip
 
 # Not ours to configure: Django's own, and what a deployer hands to the program it starts.

@@ -33,6 +33,7 @@ class ApiTokenAuthentication(BaseAuthentication):
         if token is None:
             raise AuthenticationFailed("This token is unknown, expired or revoked. Issue a new one on your profile.")
         note_use(token)
+        token.user.acting_token = token
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

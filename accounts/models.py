@@ -45,6 +45,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
     time_zone = models.CharField(max_length=64, default="UTC", help_text="For quiet hours, such as Europe/Paris.")
 
+    # The token through which this object acts, where one does; what its scopes leave out it may not do.
+    acting_token: ApiToken | None = None
+
     objects = UserManager()
 
     USERNAME_FIELD = "email"

@@ -69,6 +69,11 @@ class Caller:
         headers = {"Idempotency-Key": key} if key else {}
         return self._answer(self._http.post(path, json=body or {}, headers=headers), expect)
 
+    def attempt(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        """What a POST answered, whatever that is: the status and the body, None without one."""
+        response = self._http.post(path, json=body)
+        return response.status_code, response.json() if response.content else None
+
     def _answer(self, response: httpx2.Response, expect: int) -> Any:
         if response.status_code != expect:
             request = response.request

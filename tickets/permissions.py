@@ -11,6 +11,7 @@ from core.errors import NotAllowed
 from tickets.models import StageTask, Ticket, Worker
 from tickets.states import TaskState
 
+DECIDE_SCOPE = "tickets:decide"
 _ROLE_FOR = {
     Capability.EDIT_TICKETS: "change tickets",
     Capability.WORK_TICKETS: "work on tickets",
@@ -44,8 +45,14 @@ def check_can_decide(user: User, ticket: Ticket) -> None:
 
 
 def check_is_decider(user: User, tenant: Tenant) -> None:
-    """A person with the right to decide in the tenant."""
+    """A person with the right to decide in the tenant, and through a token only if that may decide."""
     check_is_person(user, tenant)
+    if user.acting_token is not None and DECIDE_SCOPE not in user.acting_token.scopes:
+        raise NotAllowed(
+            f"This token lacks the scope {DECIDE_SCOPE}. A person decides, or issues a token that may.",
+            code="insufficient_scope",
+            details={"scope": DECIDE_SCOPE},
+        )
     _check(user, Capability.DECIDE_TICKETS, tenant)
 
 

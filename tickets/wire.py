@@ -9,7 +9,7 @@ from events.models import DomainEvent
 from tickets.models import Comment, Project, StageTask, Ticket, TicketLink, Worker
 from tickets.models.projects import PROJECT_SETTINGS
 from tickets.selectors.events import EVENT_NAMES
-from tickets.types import ClaimAnswer, PlanStep
+from tickets.types import ClaimAnswer, Completion, PlanStep, Priority
 
 # The predicate under which each step of a ticket is told as a CDEvent.
 CDEVENT_PREDICATES = {
@@ -37,6 +37,11 @@ def read_plan(plan: list[Any]) -> tuple[PlanStep, ...]:
     return tuple(
         PlanStep(item) if isinstance(item, str) else PlanStep(item["stage"], bool(item.get("gate"))) for item in plan
     )
+
+
+def read_priority(word: str) -> int:
+    """The rank of a priority's word; one that no ticket takes for an unknown word."""
+    return Priority.__members__.get(word.upper(), 99)
 
 
 def render_project(project: Project) -> dict[str, Any]:
@@ -149,6 +154,29 @@ def render_task(task: StageTask) -> dict[str, Any]:
         "created_at": wire_time(task.created_at),
         "claimed_at": wire_time(task.claimed_at),
         "finished_at": wire_time(task.finished_at),
+    }
+
+
+def render_claimed_task(task: StageTask) -> dict[str, Any]:
+    """A task just claimed, with what a worker needs to begin."""
+    return {
+        **render_task(task),
+        "ticket": render_ticket(task.ticket),
+        "description": task.ticket.description,
+    }
+
+
+def render_completion(done: Completion) -> dict[str, Any]:
+    return {
+        "ticket_id": done.ticket.key,
+        "completed_stage": done.task.worker_type if done.task else None,
+        "last_completed_stage": done.ticket.last_completed_stage,
+        "current_stage": done.ticket.stage or None,
+        "plan_completed": not done.ticket.stage,
+        "comment_id": done.comment.pk if done.comment else None,
+        "next_task_id": done.next_task.pk if done.next_task else None,
+        "late": done.late,
+        "version": done.ticket.version,
     }
 
 

@@ -105,6 +105,8 @@ DATABASES: dict[str, Any] = {
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     {
         "connect_timeout": 5,
+        # For the few statements of core/sql.py; those of the ORM are never prepared.
+        "prepare_threshold": 5,
         "options": "-c statement_timeout=30000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000",
     }
 )
@@ -267,6 +269,15 @@ SPECTACULAR_SETTINGS = {
         "DeploymentStateEnum": "promotions.states.DeploymentState",
         "TargetTypeEnum": "promotions.types.TargetType",
         "ImpactEnum": "promotions.types.Impact",
+        "TicketStateEnum": "tickets.states.State",
+        "StageTaskStateEnum": "tickets.states.TaskState",
+        "TicketTypeEnum": "tickets.types.TicketType",
+        "TicketPriorityEnum": "tickets.api.answers.PRIORITIES",
+        "TicketStatusEnum": "tickets.api.answers.STATUSES",
+        "TicketResolutionEnum": "tickets.api.answers.RESOLUTIONS",
+        "TicketLinkKindEnum": "tickets.types.LinkKind",
+        "TicketCommentKindEnum": "tickets.types.CommentKind",
+        "WorkerStatusEnum": "tickets.api.answers.PRESENCES",
     },
 }
 
@@ -304,6 +315,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep digests": {"task": "events.sweep_digests", "schedule": 15.0},
     "push audit": {"task": "promotions.push_audit", "schedule": 15.0},
     "pack audit": {"task": "promotions.pack_audit", "schedule": crontab(hour=3, minute=17)},
+    "sweep workers": {"task": "tickets.sweep_workers", "schedule": 15.0},
     "beat is alive": {"task": "core.heartbeat", "schedule": 10.0},
 }
 
@@ -329,7 +341,7 @@ DOCUMENTS = {
 }
 
 # The chapters of manage.py story.
-STORY = ["promotions.story.promote_and_roll_back"]
+STORY = ["promotions.story.promote_and_roll_back", "tickets.story.follow_a_plan"]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
 SUBSCRIBERS: dict[str, dict[str, Any]] = {
@@ -341,6 +353,10 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "ordered": True,
         "attempts": None,
         "longest_wait": 30,
+    },
+    "tickets": {
+        "facts": ("deployment.succeeded",),
+        "handler": "tickets.subscribers.follow_deployment",
     },
     "email": {
         "facts": ("promotion.*", "deployment.*", "notices.*"),

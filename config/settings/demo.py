@@ -11,4 +11,4 @@ WHITENOISE_USE_FINDERS = True
 STATIC_ROOT = STATE_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 DEMO_PEOPLE = "accounts.demo.seed_people"
-DEMO_SEEDS = ["promotions.demo.seed_services"]
+DEMO_SEEDS = ["promotions.demo.seed_services", "tickets.demo.seed_tickets"]

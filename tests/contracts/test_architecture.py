@@ -30,9 +30,9 @@ ROOMS = {
 OWN_ROOMS = {
     "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes"},
     "events": {"activity", "channel_health", "live", "notice_views", "notices", "outbox", "preferences", "tracker"},
-    "promotions": {"audit", "demo_service"},
-    "tickets": set(),
-    "iep": {"stamp"},
+    "promotions": {"audit", "demo_service", "pages", "story", "wire"},
+    "tickets": {"story", "wire"},
+    "iep": {"story", "stamp"},
 }
 CORE_MODULES = {
     "admin", "canonical", "clock", "context", "doorbell", "errors", "failpoints", "health", "markdown", "metrics",
@@ -48,7 +48,7 @@ WITHOUT_ACTOR = {
         "begin_deployment", "deployment_failed", "deployment_started", "deployment_succeeded", "expire_request",
         "release_scheduled_request", "remind_approvers",
     },
-    "tickets": {"resolve_deployed_ticket", "stop_silent_workers"},
+    "tickets": {"resolve_deployed_ticket", "stop_silent_workers", "take_back_deployed_ticket"},
 }  # fmt: skip
 
 # Not ours to configure: Django's own, the shell's, and what a deployer hands to the program it starts.

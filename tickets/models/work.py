@@ -161,7 +161,7 @@ class StageTask(models.Model):
                 name="stage_task_ready",
             ),
             models.Index(
-                fields=["project", "worker_type", "priority", "-turn"],
+                fields=["project", "worker_type", "priority", "turn"],
                 condition=Q(state__in=TASK_READY),
                 name="stage_task_turns",
             ),

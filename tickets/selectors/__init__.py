@@ -18,6 +18,7 @@ from tickets.selectors.work import (
     list_projects,
     list_tasks,
     list_workers,
+    named_tenant,
     queue_lengths,
     working_tenant,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "list_tasks",
     "list_tickets",
     "list_workers",
+    "named_tenant",
     "page_tickets",
     "queue_lengths",
     "ticket_history",

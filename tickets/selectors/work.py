@@ -129,6 +129,11 @@ def working_tenant(*, user: User, tenant: str = "", capability: Capability = Cap
     return home
 
 
+def named_tenant(*, user: User, tenant: str) -> Tenant | None:
+    """The tenant with this slug; None when none is named. NotFound when `user` sees none of its tickets."""
+    return working_tenant(user=user, tenant=tenant) if tenant else None
+
+
 def explain_claim(*, user: User, ticket: Ticket, worker: Worker | None = None, worker_type: str = "") -> ClaimAnswer:
     """Whether the ticket's next stage could be claimed now, and every rule that stands against it, by name.
 

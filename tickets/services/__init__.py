@@ -43,7 +43,14 @@ Events
 from tickets.services.claims import claim_task, heartbeat_task
 from tickets.services.coordination import mark_events_processed
 from tickets.services.gates import decide_gate
-from tickets.services.moves import close_ticket, move_ticket, reopen_ticket, resolve_deployed_ticket, resolve_ticket
+from tickets.services.moves import (
+    close_ticket,
+    move_ticket,
+    reopen_ticket,
+    resolve_deployed_ticket,
+    resolve_ticket,
+    take_back_deployed_ticket,
+)
 from tickets.services.projects import create_project, edit_project, ensure_project
 from tickets.services.queue import queue_task, retry_task
 from tickets.services.relations import add_dependency, link_ticket, remove_dependency, unlink_ticket
@@ -81,5 +88,6 @@ __all__ = [
     "set_stage",
     "stop_silent_workers",
     "stop_worker",
+    "take_back_deployed_ticket",
     "unlink_ticket",
 ]

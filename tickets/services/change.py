@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
 
-from accounts.models import User
+from accounts.models import Tenant, User
 from core.clock import now
 from core.errors import StaleState, WrongState
+from core.sql import build, columns, run, width
 from tickets.errors import VersionConflict
-from tickets.models import Comment, Ticket
+from tickets.models import Comment, Project, Ticket
 from tickets.services.facts import publish_about
 from tickets.states import CLOSED, TICKET, State
 from tickets.types import PLANNED, CommentKind
+
+_LOCK = f"""
+SELECT {columns(Ticket, "ticket")}, {columns(Project, "project")}
+FROM tickets_ticket ticket JOIN tickets_project project ON project.id = ticket.project_id
+WHERE ticket.id = %s FOR NO KEY UPDATE OF ticket
+"""  # noqa: S608 (our own columns)
+
+
+def read_ticket(row: Sequence[Any], tenant: Tenant) -> Ticket:
+    """The ticket with its project, from the columns of both."""
+    ticket = build(Ticket, row[: width(Ticket)])
+    ticket.project = build(Project, row[width(Ticket) :])
+    ticket.tenant = ticket.project.tenant = tenant
+    return ticket
 
 
 def load(ticket: Ticket) -> Ticket:
@@ -29,11 +45,7 @@ def lock(ticket: Ticket, version: int | None = None) -> Ticket:
     inserted meanwhile, hence the weaker of the two row locks.
     """
     assert connection.in_atomic_block, "a change and its fact belong in one transaction"
-    current = (
-        Ticket.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("project", "tenant")
-        .get(pk=ticket.pk)
-    )
+    current = read_ticket(run(_LOCK, [ticket.pk])[0], ticket.tenant)
     if version is not None and current.version != version:
         raise VersionConflict(
             f"{current.key} is at version {current.version} now, you read {version}. Read it again, then change it.",

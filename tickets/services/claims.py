@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 import time
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.models import User
 from core.clock import now
 from core.errors import Conflict
 from core.failpoints import failpoint
+from core.sql import build, columns, run, width
 from tickets import permissions
 from tickets.errors import LeaseLost
 from tickets.models import Project, StageTask, Ticket, Worker
-from tickets.services.change import step_to
+from tickets.services.change import read_ticket, step_to
 from tickets.services.facts import publish_about
 from tickets.services.workers import note_seen
 from tickets.states import IDLE, TaskState
@@ -29,23 +30,33 @@ _NOT_BLOCKED = """
 NOT EXISTS (SELECT 1 FROM tickets_dependency need JOIN tickets_ticket other ON other.id = need.blocker_id
             WHERE need.ticket_id = task.ticket_id AND other.state NOT IN ('resolved', 'completed'))
 """
-_CLAIM = """
+
+
+def _claim_statement(narrowed: str = "") -> str:
+    return f"""
 UPDATE tickets_stagetask task SET
     state = 'claimed', fence = task.fence + 1, attempt = task.attempt + 1, claimed_at = clock_timestamp(),
-    lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
-    claimed_by_id = %(worker)s, claimed_account_id = %(account)s
+    lease_until = clock_timestamp() + %(lease)s::int * interval '1 second',
+    claimed_by_id = %(worker)s::bigint, claimed_account_id = %(account)s::bigint
 FROM tickets_stagetask old
+JOIN tickets_ticket ticket ON ticket.id = old.ticket_id JOIN tickets_project project ON project.id = old.project_id
 WHERE task.id = old.id AND old.id = COALESCE(
     (SELECT id FROM tickets_stagetask task
-     WHERE tenant_id = %(tenant)s AND worker_type = %(type)s AND state = 'claimed'
+     WHERE tenant_id = %(tenant)s::bigint AND worker_type = %(type)s::text AND state = 'claimed'
        AND lease_until < clock_timestamp() {narrowed}
      ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED),
     (SELECT id FROM tickets_stagetask task
-     WHERE tenant_id = %(tenant)s AND worker_type = %(type)s AND state IN ('queued', 'failed')
-       AND next_at <= clock_timestamp() AND {not_blocked} {narrowed}
+     WHERE tenant_id = %(tenant)s::bigint AND worker_type = %(type)s::text AND state IN ('queued', 'failed')
+       AND next_at <= clock_timestamp() AND {_NOT_BLOCKED} {narrowed}
      ORDER BY priority, turn, id LIMIT 1 FOR UPDATE SKIP LOCKED))
-RETURNING task.*, old.state AS old_state, old.claimed_by_id AS old_holder
-"""
+RETURNING old.state, old.claimed_by_id, {columns(StageTask, "task")}, {columns(Ticket, "ticket")},
+    {columns(Project, "project")}
+"""  # noqa: S608 (our own text)
+
+
+_CLAIM = _claim_statement()
+_CLAIM_OF_PROJECT = _claim_statement("AND project_id = %(project)s::bigint")
+_CLAIM_OF_TICKET = _claim_statement("AND ticket_id = %(ticket)s::bigint")
 
 
 class _Busy(Exception):
@@ -90,39 +101,38 @@ def claim_task(
 
 def _take(worker: Worker, by: User, lease: int, ticket: Ticket | None, project: Project | None) -> StageTask | None:
     """One task taken, or found to be out of attempts, with its facts."""
-    narrowed = (" AND ticket_id = %(ticket)s" if ticket else "") + (" AND project_id = %(project)s" if project else "")
     before = now()
-    found = list(
-        StageTask.objects.raw(
-            _CLAIM.format(narrowed=narrowed, not_blocked=_NOT_BLOCKED),
-            {
-                "lease": lease, "worker": worker.pk, "account": by.pk, "tenant": worker.tenant_id,
-                "type": worker.worker_type, "ticket": ticket.pk if ticket else None,
-                "project": project.pk if project else None,
-            },
-        )
-    )  # fmt: skip
+    wanted = {
+        "lease": lease, "worker": worker.pk, "account": by.pk, "tenant": worker.tenant_id, "type": worker.worker_type,
+    }  # fmt: skip
+    if ticket is not None:
+        found = run(_CLAIM_OF_TICKET, wanted | {"ticket": ticket.pk})
+    elif project is not None:
+        found = run(_CLAIM_OF_PROJECT, wanted | {"project": project.pk})
+    else:
+        found = run(_CLAIM, wanted)
     if not found:
         note_seen(worker, before)
         return None
-    task = found[0]
-    task.ticket = Ticket.objects.select_related("project", "tenant").get(pk=task.ticket_id)
+    old_state, old_holder, *row = found[0]
+    task = build(StageTask, row[: width(StageTask)])
     task.claimed_by = worker
+    task.ticket = read_ticket(row[width(StageTask) :], worker.tenant)
     if task.attempt > task.max_attempts:
         return _bury(task)
     failpoint("before_claim_commit")
     note_seen(worker, before)
     if task.ticket.state in IDLE:
         _start(task, by)
-    if getattr(task, "old_state", "") == TaskState.CLAIMED:
-        _tell_expired(task)
+    if old_state == TaskState.CLAIMED:
+        _tell_expired(task, old_holder)
     publish_about(task.ticket, "ticket.stage_claimed", by=by, data=claim_data(task))
     return task
 
 
-def _tell_expired(task: StageTask) -> None:
+def _tell_expired(task: StageTask, old_holder: int | None) -> None:
     """Whoever held it before let its lease run out."""
-    holder = Worker.objects.filter(pk=getattr(task, "old_holder", None) or 0).first()
+    holder = Worker.objects.filter(pk=old_holder or 0).first()
     data = claim_data(task) | {"worker_id": holder.worker_id if holder else "", "fence": task.fence - 1}
     publish_about(task.ticket, "ticket.stage_lease_expired", by=None, data=data | {"attempt": task.attempt - 1})
 
@@ -173,14 +183,12 @@ def heartbeat_task(*, task: StageTask, fence: int, by: User, lease_seconds: int 
     """
     lease = clean_lease(lease_seconds if lease_seconds is not None else 300)
     moment = now()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE tickets_stagetask SET lease_until = clock_timestamp() + make_interval(secs => %s)"
-            " WHERE id = %s AND fence = %s AND state = 'claimed' AND claimed_account_id = %s RETURNING lease_until",
-            [lease, task.pk, fence, by.pk],
-        )
-        row = cursor.fetchone()
-    if row is None:
+    extended = run(
+        "UPDATE tickets_stagetask SET lease_until = clock_timestamp() + %s::int * interval '1 second'"
+        " WHERE id = %s AND fence = %s AND state = 'claimed' AND claimed_account_id = %s RETURNING lease_until",
+        [lease, task.pk, fence, by.pk],
+    )
+    if not extended:
         raise lease_lost(task, fence, by)
     task.refresh_from_db()
     if task.claimed_by is not None:

@@ -8,12 +8,13 @@ from django.db import transaction
 
 from accounts.models import User
 from core.errors import Conflict, InvalidInput, WrongState
+from events.models import DomainEvent
 from tickets import permissions
 from tickets.models import Ticket
 from tickets.services.change import load, lock, say, step_to, wrong_state
 from tickets.services.plans import check_no_gate_ahead
 from tickets.services.queue import cancel_open_tasks
-from tickets.states import DECISIONS, MOVES, SATISFIED, TICKET
+from tickets.states import DECISIONS, MOVES, SATISFIED, TICKET, State
 from tickets.types import CommentKind
 from tickets.validation import clean_text
 
@@ -106,13 +107,26 @@ def resolve_ticket(*, ticket: Ticket, by: User, comment: str = "", version: int 
 
 
 @transaction.atomic
-def resolve_deployed_ticket(*, ticket: Ticket, deployed_by: str) -> bool:
-    """The promotion request `deployed_by` brought this ticket to production; leaves `ticket.resolved`.
+def resolve_deployed_ticket(*, ticket: Ticket, fact: DomainEvent) -> bool:
+    """The deployment that `fact` tells of brought this ticket to production; leaves `ticket.resolved`.
 
     False, and nothing, when the ticket is resolved or closed already.
     """
     current = lock(ticket)
     if current.is_closed or current.state in SATISFIED:
         return False
-    step_to(current, "resolve_by_deployment", by=None, data={"deployed_by": deployed_by})
+    step_to(current, "resolve_by_deployment", by=None, data={"deployed_by": fact.subject_id})
+    return True
+
+
+@transaction.atomic
+def take_back_deployed_ticket(*, ticket: Ticket, fact: DomainEvent) -> bool:
+    """The deployment that `fact` tells of took this ticket out of production again; leaves `ticket.reopened`.
+
+    False, and nothing, unless the ticket is resolved: what is closed, people closed.
+    """
+    current = lock(ticket)
+    if current.state != State.RESOLVED:
+        return False
+    step_to(current, "reopen", by=None, data={"rolled_back_by": fact.subject_id})
     return True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
 from core.errors import Conflict, WrongState
+from core.sql import run
 from tickets import permissions
 from tickets.models import StageTask, Ticket, Worker
 from tickets.services.change import check_unclosed, lock, step_to
@@ -19,18 +20,19 @@ from tickets.states import TASK_OPEN, TICKET, TaskState
 _INSERT = """
 INSERT INTO tickets_stagetask (tenant_id, project_id, ticket_id, step, round, worker_type, state, priority, turn, attempt,
                                max_attempts, fence, next_at, last_error, created_at)
-SELECT %(tenant)s, %(project)s, %(ticket)s, %(step)s, %(round)s, %(type)s, %(state)s, %(priority)s,
+SELECT %(tenant)s::bigint, %(project)s::bigint, %(ticket)s::bigint, %(step)s::int, %(round)s::int,
+       %(type)s::text, %(state)s::text, %(priority)s::int,
        COALESCE(
            (SELECT turn + 1 FROM tickets_stagetask
-            WHERE project_id = %(project)s AND worker_type = %(type)s AND priority = %(priority)s
+            WHERE project_id = %(project)s::bigint AND worker_type = %(type)s::text AND priority = %(priority)s::int
               AND state IN ('queued', 'failed')
             ORDER BY turn DESC LIMIT 1),
            (SELECT turn FROM tickets_stagetask
-            WHERE tenant_id = %(tenant)s AND worker_type = %(type)s AND priority = %(priority)s
+            WHERE tenant_id = %(tenant)s::bigint AND worker_type = %(type)s::text AND priority = %(priority)s::int
               AND state IN ('queued', 'failed')
             ORDER BY turn LIMIT 1),
            0),
-       0, %(attempts)s, 0, clock_timestamp(), '', clock_timestamp()
+       0, %(attempts)s::int, 0, clock_timestamp(), '', clock_timestamp()
 RETURNING id, turn
 """
 
@@ -55,16 +57,15 @@ def insert_next_task(ticket: Ticket) -> StageTask | None:
         max_attempts=ticket.project.setting("max_attempts"),
         created_at=timezone.now(),
     )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            {
-                "tenant": task.tenant_id, "project": task.project_id, "ticket": ticket.pk, "step": task.step,
-                "round": task.round, "type": task.worker_type, "state": task.state, "priority": task.priority,
-                "attempts": task.max_attempts,
-            },
-        )  # fmt: skip
-        task.pk, task.turn = cursor.fetchone()
+    inserted = run(
+        _INSERT,
+        {
+            "tenant": task.tenant_id, "project": task.project_id, "ticket": ticket.pk, "step": task.step,
+            "round": task.round, "type": task.worker_type, "state": task.state, "priority": task.priority,
+            "attempts": task.max_attempts,
+        },
+    )  # fmt: skip
+    task.pk, task.turn = inserted[0]
     task._state.adding = False
     return task
 

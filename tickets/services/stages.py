@@ -12,6 +12,7 @@ from accounts.models import User
 from core.clock import now
 from core.errors import Conflict, InvalidInput, WrongState
 from core.failpoints import failpoint
+from core.sql import run
 from tickets import permissions
 from tickets.models import Comment, StageTask, Ticket
 from tickets.services.change import check_unclosed, load, lock, save, say, standing_at
@@ -40,9 +41,7 @@ def complete_stage(
     permissions.check_can_work(by, task.ticket.tenant)
     comment = clean_text("comment", comment)
     ticket = lock(task.ticket)
-    late = _end(task, fence, by, TaskState.DONE)
-    said = _say_of_stage(ticket, task, by, comment)
-    save(ticket, **standing_at(ticket, task.step + 1))
+    late, said = _finish(ticket, task, fence, by, comment)
     following = insert_next_task(ticket) if queues_next(ticket) else None
     failpoint("before_complete_commit")
     done = claim_data(task) | {
@@ -57,6 +56,63 @@ def complete_stage(
         reach_gate(ticket, by=by)
     task.ticket = ticket
     return Completion(ticket, task, said, following, late)
+
+
+# The task ends if the claim is held, and only then the ticket moves on and the comment is written. The ticket is locked.
+_FINISH = """
+WITH ended AS (
+    UPDATE tickets_stagetask task SET state = 'done', finished_at = %(at)s::timestamptz FROM tickets_stagetask old
+    WHERE task.id = %(task)s::bigint AND old.id = task.id AND task.fence = %(fence)s::bigint AND task.state = 'claimed'
+      AND task.claimed_account_id = %(account)s::bigint
+    RETURNING task.id, old.lease_until < clock_timestamp() AS late
+), moved AS (
+    UPDATE tickets_ticket SET version = version + 1, updated_at = %(at)s::timestamptz, progress = %(progress)s::int,
+        stage = %(stage)s::text,
+        last_completed_stage = %(last_completed_stage)s::text
+    WHERE id = %(ticket)s::bigint AND EXISTS (SELECT 1 FROM ended)
+), said AS (
+    INSERT INTO tickets_comment (ticket_id, author_id, kind, worker_type, worker_id, stage, stage_number, task_id, fence,
+                                 content, created_at)
+    SELECT %(ticket)s::bigint, %(account)s::bigint, 'stage', %(worker_type)s::text,
+           %(worker_id)s::text, %(worker_type)s::text, %(number)s::int, id, %(fence)s::bigint,
+           %(comment)s::text, %(at)s::timestamptz
+    FROM ended WHERE %(comment)s::text <> ''
+    RETURNING id
+)
+SELECT late, (SELECT id FROM said) FROM ended
+"""
+
+
+def _finish(ticket: Ticket, task: StageTask, fence: int, by: User, comment: str) -> tuple[bool, Comment | None]:
+    """End the claimed task, move the locked ticket on, write the comment; whether the lease had run out."""
+    moment, standing = now(), standing_at(ticket, task.step + 1)
+    values = {
+        "at": moment, "task": task.pk, "fence": fence, "account": by.pk, "ticket": ticket.pk, "comment": comment,
+        "worker_type": task.worker_type, "worker_id": task.claimed_by.worker_id if task.claimed_by else "",
+        "number": task.stage_number,
+    }  # fmt: skip
+    ended = run(_FINISH, values | standing)
+    if not ended:
+        raise lease_lost(task, fence, by)
+    late, comment_id = ended[0]
+    for thing, changes in (
+        (task, {"state": TaskState.DONE, "finished_at": moment, "fence": fence}),
+        (ticket, {**standing, "version": ticket.version + 1, "updated_at": moment}),
+    ):
+        for name, value in changes.items():
+            setattr(thing, name, value)
+    said = comment_id and _written(task, by, comment, pk=comment_id, ticket=ticket, created_at=moment)
+    return late, said or None
+
+
+def _written(task: StageTask, by: User, content: str, **columns: Any) -> Comment:
+    said = Comment(
+        author=by, kind=CommentKind.STAGE, worker_type=task.worker_type,
+        worker_id=task.claimed_by.worker_id if task.claimed_by else "", stage=task.worker_type,
+        stage_number=task.stage_number, task=task, fence=task.fence, content=content, **columns,
+    )  # fmt: skip
+    said._state.adding = False
+    return said
 
 
 def queues_next(ticket: Ticket) -> bool:

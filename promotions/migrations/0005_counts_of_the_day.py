@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('promotions', '0001_initial'),
+        ('promotions', '0004_audit_remote'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

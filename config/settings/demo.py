@@ -12,3 +12,6 @@ STATIC_ROOT = STATE_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 DEMO_PEOPLE = "accounts.demo.seed_people"
 DEMO_SEEDS = ["promotions.demo.seed_services"]
+# So that every example of the events guide works as it is written.
+TRACKER_ANONYMOUS_TENANT = "tenant-finance"
+TRACKER_ANONYMOUS_RIGHTS = ["read", "write"]

@@ -16,33 +16,15 @@ from core.errors import NotAllowed
 Actor = User | AnonymousUser | None
 
 _REMEMBER_SECONDS = 30.0
-_tenants: dict[int, Tenant] = {}
-_read_at = -_REMEMBER_SECONDS
-
-
-def known_tenants() -> dict[int, Tenant]:
-    """All tenants by their number, remembered for half a minute: there are few, and every answer names one."""
-    global _read_at  # noqa: PLW0603
-    if time.monotonic() - _read_at > _REMEMBER_SECONDS:
-        fresh = {tenant.pk: tenant for tenant in Tenant.objects.all()}
-        _tenants.clear()
-        _tenants.update(fresh)
-        _read_at = time.monotonic()
-    return _tenants
+_tenants: dict[int, tuple[Tenant, float]] = {}
 
 
 def tenant_numbered(pk: int) -> Tenant:
-    tenant = known_tenants().get(pk)
-    if tenant is None:
-        tenant = _tenants[pk] = Tenant.objects.get(pk=pk)
-    return tenant
-
-
-def forget_tenants() -> None:
-    """Read the tenants again at the next question."""
-    global _read_at  # noqa: PLW0603
-    _read_at = -_REMEMBER_SECONDS
-    _tenants.clear()
+    """The tenant, remembered for half a minute: there are few, and every answer names some."""
+    known = _tenants.get(pk)
+    if known is None or time.monotonic() > known[1]:
+        known = _tenants[pk] = Tenant.objects.get(pk=pk), time.monotonic() + _REMEMBER_SECONDS
+    return known[0]
 
 
 def anonymous_tenants(capability: Capability) -> list[int]:
@@ -50,7 +32,7 @@ def anonymous_tenants(capability: Capability) -> list[int]:
     right = "write" if capability == Capability.RECORD_EVENTS else "read"
     if right not in settings.TRACKER_ANONYMOUS_RIGHTS:
         return []
-    return [tenant.pk for tenant in known_tenants().values() if tenant.slug == settings.TRACKER_ANONYMOUS_TENANT]
+    return list(Tenant.objects.filter(slug=settings.TRACKER_ANONYMOUS_TENANT).values_list("pk", flat=True))
 
 
 def open_tenants(actor: Actor, capability: Capability) -> list[int]:

@@ -14,7 +14,7 @@ from accounts.roles import Capability
 from accounts.selectors import home_tenant
 from core.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from events.models import StatusNumbers
-from events.rights import Actor, known_tenants, open_tenants, tenant_numbered
+from events.rights import Actor, open_tenants, tenant_numbered
 from events.tracker.wire.codec import Reading
 from events.tracker.wire.messages import AS_IN_THE_GUIDE, AS_ON_THE_WIRE
 
@@ -78,7 +78,7 @@ class Caller:
         return home
 
     def _named(self, slug: str, tenants: list[int]) -> Tenant:
-        tenant = next((one for one in known_tenants().values() if one.slug == slug), None)
+        tenant = Tenant.objects.filter(slug=slug).first() if "\x00" not in slug else None
         if tenant is None or tenant.pk not in self.readable(slug):
             raise NotFound(f"no tenant found with name {slug[:80]!r}", details={"kind": "tenant"})
         if tenant.pk not in tenants:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from events.models import DomainEvent, Event
-from events.rights import forget_tenants
 from tests.events.commands import curl
 from tests.events.guide import CURL
 
@@ -14,9 +13,7 @@ EXAMPLE_ID = "507f1f77bcf86cd799439011"
 
 @pytest.fixture
 def server(transactional_db, live_server, tenant):
-    forget_tenants()
-    yield live_server.url
-    forget_tenants()
+    return live_server.url
 
 
 def test_the_guide_from_its_first_curl_to_its_last(server, tenant):

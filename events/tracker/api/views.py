@@ -11,12 +11,13 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from core.errors import DomainError, NotAllowed
+from core.errors import DomainError, NotAllowed, NotFound
 from events.tracker.access import WRITE, Caller, identify
-from events.tracker.api.errors import as_domain_error, respond_error, respond_fault
+from events.tracker.api.errors import respond_error, respond_fault
 from events.tracker.api.reading import read_body, read_query
 from events.tracker.api.routes import Route
 from events.tracker.operations.table import OPERATIONS, Operation
+from events.tracker.refusals import as_domain_error
 
 
 class WrongMethod(DomainError):
@@ -88,6 +89,4 @@ def respond_json(body: Any, status: int = 200) -> HttpResponse:
 @csrf_exempt
 def nothing_here(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """Any other address below /api/v1alpha1/."""
-    from core.errors import NotFound
-
     return respond_error(NotFound("Not Found"))

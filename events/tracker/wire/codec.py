@@ -280,7 +280,12 @@ class MessageCodec:
         return {json: render(plain.get(name, default)) for json, name, render, default in self._renderers}
 
     def from_proto(self, message: Any) -> Plain:
+        """All fields of a protobuf message, unset ones with their defaults."""
         return {field.name: field.from_proto(message) for field in self.fields}
+
+    def set_fields(self, message: Any) -> Plain:
+        """Only the fields that are set in a protobuf message; nested messages are whole."""
+        return {each.name: self.by_key[each.name].from_proto(message) for each, _ in message.ListFields()}
 
     def to_proto(self, plain: Plain) -> Any:
         message = self.make()

@@ -116,7 +116,8 @@ def _clean(faults: Faults, column: str, value: Any) -> Any:
     if column == "impact":
         if value is not True and value not in range(words.MAX_IMPACT + 1):
             faults.add("attributes.impact", f"attributes.impact must be true, false or 0 to {words.MAX_IMPACT}.")
-        return value
+            return 0
+        return value if value is True else int(value)
     if column == "related_id":
         return parse_id(value) if value else None
     return bool(value)

@@ -101,6 +101,20 @@ def find_page(criteria: Criteria, *, per_page: int | None = None, page: int | No
     return Page(events, total, capped, encode_cursor(events[-1]) if more else "")
 
 
+def walk(criteria: Criteria, size: int = 1000) -> Iterator[list[Event]]:
+    """All events that match, page after page; no transaction stays open between two."""
+    cursor = ""
+    while True:
+        events = _window_of(criteria, size, 0, cursor)
+        if not events:
+            return
+        attach_changes(events)
+        yield events
+        if len(events) < size:
+            return
+        cursor = encode_cursor(events[-1])
+
+
 def _window(per_page: int | None, page: int | None, cursor: str) -> tuple[int, int]:
     if per_page is not None and per_page > MAX_PER_PAGE:
         raise InvalidInput({"perPage": [f"perPage is at most {MAX_PER_PAGE}; follow nextCursor for more."]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path, register_converter
 
+from events.tracker.api import transfer
 from events.tracker.api.routes import ROUTES, Route
 from events.tracker.api.views import TrackerView, nothing_here
 from events.tracker.operations import catalog, events, locks
@@ -32,4 +33,9 @@ def _patterns() -> list[URLPattern]:
     return [path(address, TrackerView.as_view(routes=routes)) for address, routes in by_path.items()]
 
 
-urlpatterns = [*_patterns(), re_path(r"^.*$", nothing_here)]
+urlpatterns = [
+    *_patterns(),
+    path("events/batch", transfer.batch),
+    path("events/export", transfer.export),
+    re_path(r"^.*$", nothing_here),
+]

@@ -67,7 +67,9 @@ class Client:
         except KeyError:
             answer = self.ask(file_containing_symbol=name)
             assert not answer.HasField("error_response"), answer
-            files = [FileDescriptorProto.FromString(raw) for raw in answer.file_descriptor_response.file_descriptor_proto]
+            files = [
+                FileDescriptorProto.FromString(raw) for raw in answer.file_descriptor_response.file_descriptor_proto
+            ]
             self._add(files)
             return self.pool.FindServiceByName(name)
 
@@ -84,7 +86,7 @@ class Client:
         return method, GetMessageClass(method.input_type), GetMessageClass(method.output_type)
 
     def call(self, full_name: str, request: dict[str, Any] | None = None, token: str = "", **metadata: str) -> Any:
-        method, asks, answers = self.method(full_name)
+        _, asks, answers = self.method(full_name)
         stub = self.channel.unary_unary(
             f"/{full_name}", request_serializer=asks.SerializeToString, response_deserializer=answers.FromString
         )

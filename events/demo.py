@@ -10,7 +10,7 @@ from events.models import CatalogEntry, Event
 from events.tracker import catalog
 from events.tracker.bulk import record_events
 from events.tracker.records import record_event
-from events.vocabulary import CatalogType, Environment, Priority, Status, Type
+from events.tracker.vocabulary import CatalogType, Environment, Priority, Status, Type
 
 GUIDE_EVENT = "507f1f77bcf86cd799439011"
 SERVICES = [("payment-api", "payments-team"), ("ledger", "accounting-team"), ("user-service", "platform-team")]

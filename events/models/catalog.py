@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts.models import Tenant
 from accounts.roles import Capability
-from events import vocabulary as words
-from events.rights import Actor, open_tenants
+from events.tracker import vocabulary as words
+from events.tracker.rights import Actor, open_tenants
 
 
 class CatalogQuerySet(models.QuerySet["CatalogEntry"]):

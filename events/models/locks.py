@@ -10,9 +10,9 @@ from django.utils import timezone
 from accounts.models import Tenant
 from accounts.roles import Capability
 from core.clock import now
-from events.ids import new_id
 from events.models.records import Event
-from events.rights import Actor, open_tenants
+from events.tracker.ids import new_id
+from events.tracker.rights import Actor, open_tenants
 
 
 class LockQuerySet(models.QuerySet["Lock"]):

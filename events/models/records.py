@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from accounts.models import ApiToken, Tenant
 from accounts.roles import Capability
-from events import vocabulary as words
-from events.ids import new_id
-from events.rights import Actor, open_tenants
+from events.tracker import vocabulary as words
+from events.tracker.ids import new_id
+from events.tracker.rights import Actor, open_tenants
 
 # Title, and the beginning of the message: hashes and ids further down would make the index grow without use.
 SEARCHED_TEXT = SearchVector(F("title"), Left(F("message"), 300), config="simple")

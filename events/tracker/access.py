@@ -14,7 +14,7 @@ from accounts.roles import Capability
 from accounts.selectors import home_tenant
 from core.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from events.models import StatusNumbers
-from events.rights import Actor, open_tenants, tenant_numbered
+from events.tracker.rights import Actor, open_tenants, tenant_numbered
 from events.tracker.wire.codec import Reading
 from events.tracker.wire.messages import AS_IN_THE_GUIDE, AS_ON_THE_WIRE
 

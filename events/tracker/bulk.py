@@ -12,11 +12,11 @@ from accounts.models import Tenant
 from core.clock import now
 from core.errors import InvalidInput
 from events.models import Event, EventChange
-from events.rights import Actor, check_can_record
 from events.tracker import locks
 from events.tracker.content import Content
 from events.tracker.facts import EVENT_BATCH, Told, about_event, tell
 from events.tracker.records import build_event, relate
+from events.tracker.rights import Actor, check_can_record
 from events.types import Subject
 
 MAX_BATCH = 1000

@@ -11,11 +11,11 @@ from accounts.models import Tenant
 from core.clock import now
 from core.errors import NotFound
 from events.models import CatalogEntry
-from events.rights import Actor, check_can_record
 from events.tracker.content import Faults
 from events.tracker.facts import CATALOG, Told, tell
+from events.tracker.rights import Actor, check_can_record
+from events.tracker.vocabulary import CatalogType
 from events.types import Subject
-from events.vocabulary import CatalogType
 
 _TEXTS = {
     "name": 200, "owner": 200, "version": 200, "link": 2000, "description": 20_000, "repository": 2000,

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
-from events import vocabulary as words
 from events.models import Event, EventChange
-from events.vocabulary import ChangeType
+from events.tracker import vocabulary as words
+from events.tracker.vocabulary import ChangeType
 
 MAX_CHANGES = 1000
 

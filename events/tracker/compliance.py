@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from events.models import CatalogEntry
-from events.vocabulary import CatalogType
+from events.tracker.vocabulary import CatalogType
 
 _PART = re.compile(r"\d+|[A-Za-z]+")
 

@@ -10,8 +10,8 @@ from enum import IntEnum
 from typing import Any
 
 from core.errors import InvalidInput
-from events import vocabulary as words
 from events.models import Event
+from events.tracker import vocabulary as words
 
 Content = Mapping[str, Any]
 

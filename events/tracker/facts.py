@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.roles import Capability
-from events import vocabulary as words
 from events.models import Event, Lock
-from events.rights import Actor, person, tenant_numbered
 from events.services import publish
+from events.tracker import vocabulary as words
+from events.tracker.rights import Actor, person, tenant_numbered
 from events.types import Audience, Subject
 
 EVENT, EVENT_BATCH, LOCK, CATALOG = "event", "event_batch", "lock", "catalog_entry"

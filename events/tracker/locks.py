@@ -14,13 +14,13 @@ from accounts.models import Tenant
 from accounts.roles import Capability
 from core.clock import now
 from core.errors import Conflict, InvalidInput, NotFound
-from events import vocabulary as words
 from events.models import Event, EventChange, Lock
-from events.rights import Actor, check_can_record, label_of, open_tenants
 from events.tracker import changes
+from events.tracker import vocabulary as words
 from events.tracker.content import Faults, parse_id
 from events.tracker.facts import Told, about_lock, tell
-from events.vocabulary import ChangeType
+from events.tracker.rights import Actor, check_can_record, label_of, open_tenants
+from events.tracker.vocabulary import ChangeType
 
 OFF, OBSERVE, ENFORCE = "off", "observe", "enforce"
 SWEEP_BATCH = 200

@@ -12,13 +12,13 @@ from accounts.models import Tenant
 from accounts.roles import Capability
 from core.clock import now
 from core.errors import Conflict, InvalidInput, NotFound
-from events import vocabulary as words
-from events.ids import new_id
 from events.models import Event, EventChange
-from events.rights import Actor, check_can_record, label_of, open_tenants
 from events.tracker import changes, locks
+from events.tracker import vocabulary as words
 from events.tracker.content import Content, Faults, check_dates, clean_content, measure, parse_id
 from events.tracker.facts import Told, about_event, tell
+from events.tracker.ids import new_id
+from events.tracker.rights import Actor, check_can_record, label_of, open_tenants
 
 
 def find_event(actor: Actor, key: Any, capability: Capability = Capability.VIEW_EVENTS) -> Event:

@@ -18,8 +18,8 @@ from core.context import acting_through
 from core.errors import InvalidInput
 from events.models import Event, EventChange
 from events.tracker.bulk import as_imported, import_events
+from events.tracker.vocabulary import ChangeType
 from events.tracker.wire.messages import content_of, message
-from events.vocabulary import ChangeType
 
 BATCH = 1000
 

@@ -6,7 +6,7 @@ import django.contrib.postgres.search
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
-import events.ids
+import events.tracker.ids
 from django.db import migrations, models
 
 
@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('events', '0001_initial'),
+        ('events', '0002_notices'),
     ]
 
     operations = [
@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Event',
             fields=[
-                ('id', models.UUIDField(default=events.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=events.tracker.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('title', models.TextField()),
                 ('message', models.TextField(blank=True)),
                 ('source', models.CharField(blank=True, help_text='Where it comes from, such as github_actions.', max_length=200)),
@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Lock',
             fields=[
-                ('id', models.UUIDField(default=events.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=events.tracker.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('service', models.CharField(max_length=200)),
                 ('environment', models.CharField(blank=True, max_length=100)),
                 ('resource', models.CharField(blank=True, max_length=100)),

@@ -86,7 +86,11 @@ def _rows(facts: Iterator[DomainEvent]) -> Iterator[tuple[object, ...]]:
 
 def harmless(cell: object) -> object:
     """Text that a spreadsheet would run gets a leading apostrophe, as spreadsheets themselves mark plain text."""
-    if (isinstance(cell, str) and cell.lstrip().startswith(("=", "+", "-", "@"))) or str(cell)[:1] in {"\t", "\r", "\n"}:
+    if (isinstance(cell, str) and cell.lstrip().startswith(("=", "+", "-", "@"))) or str(cell)[:1] in {
+        "\t",
+        "\r",
+        "\n",
+    }:
         return f"'{cell}"
     return cell
 

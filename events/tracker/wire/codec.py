@@ -32,6 +32,7 @@ _KINDS = {
     FieldDescriptor.TYPE_DOUBLE: "float",
     FieldDescriptor.TYPE_ENUM: "enum",
 }
+_FIELD_MASK = "google.protobuf.FieldMask"
 _DEFAULTS: dict[str, Any] = {"string": "", "bool": False, "float": 0.0}
 _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "string": scalars.parse_text,
@@ -39,6 +40,7 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "float": scalars.parse_float,
     "google.protobuf.Timestamp": scalars.parse_time,
     "google.protobuf.Duration": scalars.parse_duration,
+    _FIELD_MASK: scalars.parse_mask,
     **{kind: scalars.parse_whole(kind) for kind in ("int32", "uint32", "int64", "uint64")},
 }
 _WRAPPERS = {
@@ -50,7 +52,6 @@ _WRAPPERS = {
     "google.protobuf.UInt64Value": "uint64",
     "google.protobuf.DoubleValue": "float",
 }
-_FIELD_MASK = "google.protobuf.FieldMask"
 # Where the wire's JSON is read more widely than its type says: the guide sends the level of an impact, not a switch.
 _WIDER: dict[str, Callable[[Any, str], Any]] = {}
 
@@ -112,7 +113,7 @@ class FieldCodec:
         message = descriptor.message_type
         self.map = bool(message and message.GetOptions().map_entry)
         self.wrapped = _WRAPPERS.get(self.kind)
-        self.plain = self.kind in _PARSERS or self.kind == _FIELD_MASK or self.wrapped or self.map or self.enum
+        self.plain = self.kind in _PARSERS or self.wrapped or self.map or self.enum
         self.message = None if self.plain else message
         self.is_message = message is not None
 
@@ -143,8 +144,6 @@ class FieldCodec:
             return self.enum.parse(value, path, reading)
         if self.message:
             return codec_of(self.message).parse(value, path, reading)
-        if self.kind == _FIELD_MASK:
-            return [part.strip() for part in scalars.parse_text(value, path).split(",") if part.strip()]
         return _PARSERS[self.wrapped or self.kind](value, path)
 
     def _parse_map(self, value: Any, path: str) -> dict[str, str]:
@@ -171,7 +170,7 @@ class FieldCodec:
         if self.kind == "google.protobuf.Duration":
             return lambda value: None if value is None else scalars.format_duration(value)
         if self.kind == _FIELD_MASK:
-            return lambda value: None if value is None else ",".join(value)
+            return lambda value: None if value is None else scalars.format_mask(value)
         if (self.wrapped or self.kind) in {"int64", "uint64"}:
             return lambda value: None if value is None else str(value)
         return _as_it_is
@@ -230,7 +229,9 @@ class FieldCodec:
             target.FromDatetime(value)
         elif self.kind == "google.protobuf.Duration":
             target.FromTimedelta(value)
-        elif self.wrapped:
+        elif self.kind == _FIELD_MASK:
+            target.paths.extend(value)
+        else:
             target.value = value
 
 

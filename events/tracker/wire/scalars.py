@@ -46,8 +46,8 @@ def _is_unicode(value: str) -> bool:
 def parse_bool(value: Any, path: str) -> bool:
     if isinstance(value, bool):
         return value
-    if value in {"true", "false"}:
-        return bool(value == "true")
+    if isinstance(value, str) and value in {"true", "false"}:
+        return value == "true"
     raise refuse(path, f"invalid value for bool field {path}: {shown(value)}")
 
 
@@ -111,6 +111,19 @@ def parse_duration(value: Any, path: str) -> dt.timedelta:
         raise refuse(path, f"invalid value for duration field {path}: {shown(value)}; write it like 301.500s")
     length = dt.timedelta(seconds=int(match[2]), microseconds=int((match[3] or "0")[:6].ljust(6, "0")))
     return -length if match[1] else length
+
+
+_CAPITAL, _UNDERSCORE = re.compile(r"[A-Z]"), re.compile(r"_([a-z])")
+
+
+def parse_mask(value: Any, path: str) -> list[str]:
+    """Paths of fields, separated by commas; camelCase as JSON has them, or as they are."""
+    text = _CAPITAL.sub(lambda match: f"_{match[0].lower()}", parse_text(value, path))
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def format_mask(paths: list[str]) -> str:
+    return _UNDERSCORE.sub(lambda match: match[1].upper(), ",".join(paths))
 
 
 def shown(value: Any) -> str:

@@ -13,10 +13,10 @@ from google.protobuf import json_format
 from accounts.services import issue_token
 from events.models import DomainEvent, Event
 from events.tracker import records
-from tests.events.commands import grpcurl
-from tests.events.guide import GRPCURL
-from tests.events.rpc import REFLECTIONS, Client, start_server
-from tests.events.test_tracker_guide import EXAMPLE_ID
+from tests.events.tracker.commands import grpcurl
+from tests.events.tracker.guide import GRPCURL
+from tests.events.tracker.rpc import REFLECTIONS, Client, start_server
+from tests.events.tracker.test_guide import EXAMPLE_ID
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from events.models import DomainEvent, Event
-from tests.events.commands import curl
-from tests.events.guide import CURL
+from tests.events.tracker.commands import curl
+from tests.events.tracker.guide import CURL
 
 EXAMPLE_ID = "507f1f77bcf86cd799439011"
 

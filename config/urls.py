@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("promotions.urls")),
     path("", include("tickets.urls")),
     path("", include("events.urls")),
+    path("api/v1alpha1/", include("events.tracker.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     # Last: whatever else is asked of the API is a problem+json, never a page.

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from core.clock import now
 from core.context import acting_through
@@ -31,7 +31,8 @@ log = structlog.get_logger(__name__)
 
 ROUTE_BATCH = 500
 CLAIMED_AT_ONCE = 20
-LEASE = dt.timedelta(seconds=120)
+# Longer than any handler takes; whoever dies while sending is followed by another after it.
+LEASE = dt.timedelta(seconds=45)
 FIRST_RETRY_SECONDS = 2.0
 
 Handler = Callable[[Delivery], dict[str, Any] | None]
@@ -135,8 +136,18 @@ def _deliveries_of(fact: DomainEvent, channel: Channel) -> list[Delivery]:
 
 
 def due_channels() -> set[str]:
-    """The channels that have something to deliver now."""
-    return set(Delivery.objects.due().order_by().values_list("channel", flat=True).distinct())
+    """The channels that have something to deliver now.
+
+    On an ordered channel also what someone is sending: if that one is alive, its lock turns us away, and if it died, nobody
+    has to wait until its lease runs out.
+    """
+    ordered = [channel.name for channel in channels().values() if channel.ordered]
+    being_sent = Delivery.objects.filter(channel__in=ordered, state=DeliveryState.SENDING)
+    return {name for found in (Delivery.objects.due(), being_sent) for name in _names(found)}
+
+
+def _names(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery, str]:
+    return deliveries.order_by().values_list("channel", flat=True).distinct()
 
 
 def ring_channels(names: set[str]) -> None:

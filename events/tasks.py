@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from events import notices, outbox
+from events.tracker import locks, retention
 
 
 @shared_task(name="events.deliver")
@@ -23,3 +24,16 @@ def sweep_digests() -> None:
     """Compile the digests whose time has come; each once, however many sweep."""
     for user in notices.people_with_due_notices():
         notices.compile_digest(user=user)
+
+
+@shared_task(name="events.sweep_locks")
+def sweep_locks() -> None:
+    """Delete locks whose time is over."""
+    while locks.sweep_lapsed_locks() == locks.SWEEP_BATCH:
+        pass
+
+
+@shared_task(name="events.forget_old_events")
+def forget_old_events() -> None:
+    """Delete events that are older than the setting keeps."""
+    retention.forget_old_events()

@@ -308,6 +308,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_DB_REUSE_MAX = 200
 CELERY_BEAT_SCHEDULE = {
     "sweep facts": {"task": "events.sweep", "schedule": 15.0},
+    "sweep locks": {"task": "events.sweep_locks", "schedule": 30.0},
+    "forget old events": {"task": "events.forget_old_events", "schedule": 3600.0},
     "sweep deployments": {"task": "promotions.sweep_deployments", "schedule": 5.0},
     "sweep due dates": {"task": "promotions.sweep_due_dates", "schedule": 5.0},
     "forget idempotency keys": {"task": "accounts.forget_idempotency_keys", "schedule": 3600.0},
@@ -408,3 +410,11 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
     },
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
+
+# Tracker
+TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")
+TRACKER_ANONYMOUS_TENANT = env.text("TRACKER_ANONYMOUS_TENANT")
+TRACKER_ANONYMOUS_RIGHTS = env.items("TRACKER_ANONYMOUS_RIGHTS")
+TRACKER_AUTO_LOCK = env.text("TRACKER_AUTO_LOCK")
+TRACKER_LOCK_LIFETIME = dt.timedelta(hours=float(env.text("TRACKER_LOCK_HOURS")))
+TRACKER_RETENTION = dt.timedelta(days=float(env.text("TRACKER_RETENTION_DAYS")))

@@ -65,6 +65,11 @@ def web(places: Places) -> Program:
     return program("web", FACES, module("granian", *options, "config.asgi:application"))
 
 
+def rpc(places: Places) -> Program:
+    """Answers Tracker's clients over gRPC."""
+    return program("grpc", FACES, manage("rungrpc", "--port", str(places.grpc_port)), patience=15)
+
+
 def workers(places: Places) -> list[Program]:
     """Do the work that no browser waits for."""
     celery = module("celery", "-A", "config")

@@ -73,7 +73,7 @@ class Stack:
         self.run_step(programs.migrate())
         self.supervisor.start(programs.web(places))
         self.run_step(programs.seed())  # while the web server loads
-        for program in programs.workers(places):
+        for program in [*programs.workers(places), programs.rpc(places)]:
             self.supervisor.start(program)
         self.wait_for_page()
 

@@ -1,19 +1,28 @@
-"""Tables of the fact log, its delivery, and what people want to hear of it."""
+"""Tables of the fact log, its delivery, what people want to hear of it, and of what is recorded: events, locks, catalogue."""
 
+from events.models.catalog import CatalogEntry
 from events.models.deliveries import Delivery, DeliveryState, DispatchCursor
 from events.models.facts import GENESIS_HASH, DomainEvent
+from events.models.locks import Lock
 from events.models.notices import ChannelHealth, HeldNotice, Mode, MutedSubject, NoticePreference, NoticeSettings
+from events.models.records import Event, EventChange, StatusNumbers, TrackerClient
 
 __all__ = [
     "GENESIS_HASH",
+    "CatalogEntry",
     "ChannelHealth",
     "Delivery",
     "DeliveryState",
     "DispatchCursor",
     "DomainEvent",
+    "Event",
+    "EventChange",
     "HeldNotice",
+    "Lock",
     "Mode",
     "MutedSubject",
     "NoticePreference",
     "NoticeSettings",
+    "StatusNumbers",
+    "TrackerClient",
 ]

@@ -1,0 +1,116 @@
+"""Who calls Tracker's faces: the holder of a token, or a stranger with the rights that the settings give strangers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+
+from accounts.authentication import note_use, require_scope
+from accounts.models import ApiToken, Tenant, User
+from accounts.roles import Capability
+from accounts.selectors import home_tenant
+from core.errors import DomainError, InvalidInput, NotAllowed, NotFound
+from events.models import StatusNumbers
+from events.tracker.rights import Actor, open_tenants, tenant_numbered
+from events.tracker.wire.codec import Reading
+from events.tracker.wire.messages import AS_IN_THE_GUIDE, AS_ON_THE_WIRE
+
+READ, WRITE = "events:read", "events:write"
+
+
+class NotLoggedIn(DomainError):
+    """Strangers may not do this here, or the key is no good."""
+
+    status = 401
+    code = "not_authenticated"
+    title = "Who are you?"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One caller of one request: who acts, by which token, how it counts, and the tenant it names (or "")."""
+
+    actor: Actor = field(default_factory=AnonymousUser)
+    token: ApiToken | None = None
+    tenant: str = ""
+
+    def reading(self) -> Reading:
+        """How the REST face reads the numbers of a status that this caller sends."""
+        client = getattr(self.token, "tracker_client", None) if self.token else None
+        numbers = client.status_numbers if client else settings.TRACKER_STATUS_NUMBERS
+        return AS_ON_THE_WIRE if numbers == StatusNumbers.WIRE else AS_IN_THE_GUIDE
+
+    def require(self, scope: str) -> None:
+        """NotAllowed for a token without the scope, NotLoggedIn for a stranger without the right."""
+        if self.token is not None:
+            require_scope(self.token, scope)
+        elif not isinstance(self.actor, User):
+            capability = Capability.RECORD_EVENTS if scope == WRITE else Capability.VIEW_EVENTS
+            if not open_tenants(self.actor, capability):
+                raise NotLoggedIn("Send a token that has the scope " + scope + ": Authorization: Bearer sp_…")
+
+    def readable(self, tenant: str = "") -> list[int]:
+        """The tenants (by number) to look in: all the caller may see, or the named one if it is among them."""
+        tenants = open_tenants(self.actor, Capability.VIEW_EVENTS)
+        if slug := tenant or self.tenant:
+            tenants = [pk for pk in tenants if tenant_numbered(pk).slug == slug]
+        return tenants
+
+    def writable(self, tenant: str = "") -> Tenant:
+        """The tenant to record into: the named one, else the caller's own; NotFound, NotAllowed or InvalidInput."""
+        tenants = open_tenants(self.actor, Capability.RECORD_EVENTS)
+        if slug := tenant or self.tenant:
+            return self._named(slug, tenants)
+        if len(tenants) == 1:
+            return tenant_numbered(tenants[0])
+        if not tenants:
+            raise NotAllowed("You may not record events in any tenant. Ask a tenant admin for a role that may.")
+        home = (
+            home_tenant(self.actor, [tenant_numbered(pk) for pk in tenants]) if isinstance(self.actor, User) else None
+        )
+        if home is None:
+            raise InvalidInput(
+                {"tenant": ["Name the tenant this belongs to: the header X-Tenant, or the field tenant."]}
+            )
+        return home
+
+    def _named(self, slug: str, tenants: list[int]) -> Tenant:
+        tenant = Tenant.objects.filter(slug=slug).first() if "\x00" not in slug else None
+        if tenant is None or tenant.pk not in self.readable(slug):
+            raise NotFound(f"no tenant found with name {slug[:80]!r}", details={"kind": "tenant"})
+        if tenant.pk not in tenants:
+            raise NotAllowed(f"You may not record events in {slug}.")
+        return tenant
+
+
+def identify(header: Callable[[str], str | None]) -> Caller:
+    """The caller by the headers (or gRPC metadata) `authorization`, `x-api-key` and `x-tenant`.
+
+    NotLoggedIn for a key that is unknown, expired or revoked: never a stranger's rights instead.
+    """
+    tenant = header("x-tenant") or ""
+    secret = _secret(header)
+    if secret is None:
+        return Caller(tenant=tenant)
+    token = _find(secret)
+    if token is None:
+        raise NotLoggedIn("This token is unknown, expired or revoked. Issue a new one on your profile.")
+    note_use(token)
+    return Caller(token.user, token, tenant)
+
+
+def _secret(header: Callable[[str], str | None]) -> str | None:
+    if (authorization := header("authorization")) is not None:
+        scheme, _, secret = authorization.strip().partition(" ")
+        return secret.strip() if scheme.lower() == "bearer" else ""
+    return header("x-api-key")
+
+
+def _find(secret: str) -> ApiToken | None:
+    if not secret.startswith(ApiToken.PREFIX) or len(secret) > 200:
+        return None
+    tokens = ApiToken.objects.usable().select_related("user", "tracker_client")
+    return tokens.filter(digest=ApiToken.digest_of(secret)).first()

@@ -1,0 +1,71 @@
+"""Who may see and record events where: people by their roles, strangers only where the settings say so."""
+
+from __future__ import annotations
+
+import time
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+
+from accounts.models import Tenant, User
+from accounts.roles import Capability
+from accounts.selectors import grants_of
+from core.errors import NotAllowed
+
+# Whoever acts: a person, a stranger (AnonymousUser), or the system itself (None), which may do everything.
+Actor = User | AnonymousUser | None
+
+_REMEMBER_SECONDS = 30.0
+_tenants: dict[int, tuple[Tenant, float]] = {}
+
+
+def tenant_numbered(pk: int) -> Tenant:
+    """The tenant, remembered for half a minute: there are few, and every answer names some."""
+    known = _tenants.get(pk)
+    if known is None or time.monotonic() > known[1]:
+        known = _tenants[pk] = Tenant.objects.get(pk=pk), time.monotonic() + _REMEMBER_SECONDS
+    return known[0]
+
+
+def anonymous_tenants(capability: Capability) -> list[int]:
+    """Where strangers may see (`read`) or record (`write`): one tenant by setting, or nowhere."""
+    right = "write" if capability == Capability.RECORD_EVENTS else "read"
+    if right not in settings.TRACKER_ANONYMOUS_RIGHTS:
+        return []
+    return list(Tenant.objects.filter(slug=settings.TRACKER_ANONYMOUS_TENANT).values_list("pk", flat=True))
+
+
+def open_tenants(actor: Actor, capability: Capability) -> list[int]:
+    """The tenants (by number) where `actor` holds `capability`."""
+    if actor is None:
+        return list(Tenant.objects.values_list("pk", flat=True))
+    if not isinstance(actor, User):
+        return anonymous_tenants(capability)
+    grants = grants_of(actor)
+    if capability in grants.everywhere:
+        return list(Tenant.objects.values_list("pk", flat=True))
+    return [pk for pk, capabilities in grants.by_tenant.items() if capability in capabilities]
+
+
+def check_can_record(actor: Actor, tenant_id: int) -> None:
+    """NotAllowed unless `actor` may record events, locks and catalogue entries in the tenant."""
+    if actor is None:
+        return
+    if isinstance(actor, User):
+        allowed = grants_of(actor).allow(Capability.RECORD_EVENTS, tenant_id)
+    else:
+        allowed = tenant_id in anonymous_tenants(Capability.RECORD_EVENTS)
+    if not allowed:
+        raise NotAllowed("You may look at events here but not record any. Ask a tenant admin for a role that may.")
+
+
+def person(actor: Actor) -> User | None:
+    """The account behind an actor, as facts name it."""
+    return actor if isinstance(actor, User) else None
+
+
+def label_of(actor: Actor) -> str:
+    """How a changelog names an actor."""
+    if isinstance(actor, User):
+        return actor.email
+    return "system" if actor is None else "anonymous"

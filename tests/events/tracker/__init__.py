@@ -1,0 +1,1 @@
+"""Tracker: its rules, its wire, its faces."""

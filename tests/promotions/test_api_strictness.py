@@ -72,7 +72,9 @@ def test_the_same_moment_in_any_offset(devops):
 
 
 def test_words_of_every_script_survive(devops):
-    words = "Zahlungsfluß für 日本語 🚀 – \u202eright to left\u202c {{ 7*7 }} <script>alert(1)</script> ' ; DROP TABLE --"
+    words = (
+        "Zahlungsfluß für 日本語 🚀 – \u202eright to left\u202c {{ 7*7 }} <script>alert(1)</script> ' ; DROP TABLE --"
+    )
     answer = call_as(devops).post(REQUESTS, body(request__justification=words))
     assert call_as(devops).get(answer.headers["Location"]).json()["spec"]["request"]["justification"] == words
 

@@ -163,7 +163,9 @@ def test_a_sweep_killed_in_the_middle_is_made_up_for_by_the_next(pending, cpi, c
     """The process really dies by SIGKILL, with the reminder written and not committed."""
     PromotionRequest.objects.update(remind_at="2020-01-01T00:00Z")
     database = settings.DATABASES["default"]
-    url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    url = (
+        f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    )
     environment = os.environ | {"DATABASE_URL": url, "FAILPOINT": "before_reminder_commit:kill"}
     script = "import django; django.setup(); from promotions.tasks import sweep_reminders; sweep_reminders()"
     killed = subprocess.run([sys.executable, "-c", script], env=environment, timeout=60, check=False)

@@ -26,7 +26,7 @@ class ProfileForm(forms.ModelForm):
         help_texts = {"name": "As shown to others."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **{"label_suffix": ""} | kwargs)
         self.fields["time_zone"].help_text = "For dates you enter and read, and for quiet hours."
         self.fields["name"].widget.attrs["autocomplete"] = "name"
 
@@ -41,7 +41,7 @@ class TokenForm(forms.Form):
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", auto_id="token_%s", **kwargs)
+        super().__init__(*args, **{"label_suffix": "", "auto_id": "token_%s"} | kwargs)
 
     @property
     def expires_at(self) -> dt.datetime | None:

@@ -52,8 +52,9 @@ def _read_grants(user: User) -> Grants:
     for tenant_id, codename in _granted(user):
         held = everywhere if tenant_id is None else by_tenant.setdefault(tenant_id, set())
         held.add(codename)
-    user._everywhere = frozenset(everywhere)  # type: ignore[attr-defined]
-    return Grants(user._everywhere, {tenant: frozenset(names) for tenant, names in by_tenant.items()})
+    reach = frozenset(everywhere)
+    user._everywhere = reach  # type: ignore[attr-defined]
+    return Grants(reach, {tenant: frozenset(names) for tenant, names in by_tenant.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,9 +130,8 @@ class PromotionForm(DomainForm):
         tenants = tenants_where(user, Capability.REQUEST_PROMOTION).order_by("slug")
         self.fields["tenant"].queryset = tenants  # type: ignore[attr-defined]
         self.choices = list(tenants[:300])
-        self.fields["tenant"].widget.choices = [
-            (tenant.slug, f"{tenant.name} ({tenant.slug})") for tenant in self.choices
-        ]  # type: ignore[attr-defined]
+        choices = [(tenant.slug, f"{tenant.name} ({tenant.slug})") for tenant in self.choices]
+        self.fields["tenant"].widget.choices = choices  # type: ignore[attr-defined]
         self.fields[
             "scheduled_at"
         ].help_text = f"Empty means as soon as approved. Time zone: {timezone.get_current_timezone_name()}."

@@ -214,7 +214,7 @@ def _detail(fact: dict[str, Any], told: dict[str, Any]) -> str:
     return f"By {fact['data__rolled_back_by']}" if fact["data__rolled_back_by"] else ""
 
 
-def facts_about(promotion: PromotionRequest) -> Iterable[dict[str, Any]]:
+def facts_about(promotion: PromotionRequest) -> Iterable[Any]:
     """All facts of a request that the person was shown, oldest first, without the documents they carry."""
     facts = DomainEvent.objects.about(SUBJECT_TYPE, promotion.number).order_by("sequence")
     return facts.values(

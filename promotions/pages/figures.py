@@ -59,6 +59,7 @@ def finished_runs(user: User) -> list[Run]:
     runs = [
         Run(at, state == DeploymentState.SUCCEEDED, (tenant, kind, name), asked, of_state == State.ROLLED_BACK)
         for at, state, tenant, kind, name, asked, of_state in rows
+        if at is not None
     ]
     return runs[::-1]
 

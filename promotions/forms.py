@@ -131,7 +131,7 @@ class PromotionForm(DomainForm):
         self.fields["tenant"].queryset = tenants  # type: ignore[attr-defined]
         self.choices = list(tenants[:300])
         choices = [(tenant.slug, f"{tenant.name} ({tenant.slug})") for tenant in self.choices]
-        self.fields["tenant"].widget.choices = choices  # type: ignore[attr-defined]
+        self.fields["tenant"].widget.choices = choices
         self.fields[
             "scheduled_at"
         ].help_text = f"Empty means as soon as approved. Time zone: {timezone.get_current_timezone_name()}."

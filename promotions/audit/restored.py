@@ -16,12 +16,14 @@ from core.clock import now
 from core.errors import Conflict
 from events.models import DomainEvent
 from promotions.models import Deployment, PromotionRequest, RunningVersion
-from promotions.states import DeploymentState, State
+from promotions.services.reminders import next_reminder
+from promotions.states import DEPLOYMENT_ACTIVE, DeploymentState, State
 from promotions.types import PromotionContent
 from promotions.wire import content_digest
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 QUEUEING = {"promotion.approved", "promotion.due", "deployment.retried"}
+DEPLOYING = {"deployment.succeeded", "promotion.forced"}
 
 
 def restore_request(history: list[DomainEvent]) -> PromotionRequest:
@@ -45,7 +47,7 @@ def restore_request(history: list[DomainEvent]) -> PromotionRequest:
         reverses=PromotionRequest.objects.get(number=reverses) if reverses else None,
         created_at=created_at,
         updated_at=history[-1].occurred_at,
-        expires_at=created_at + settings.PROMOTION_LIFETIME,
+        **_waiting(history, created_at),
         **_columns(content),
         **_decision(document["status"], last, people),
     )
@@ -80,18 +82,32 @@ def _columns(content: PromotionContent) -> dict[str, Any]:
     return columns | {"tickets": list(content.tickets)}
 
 
+def _waiting(history: list[DomainEvent], created_at: dt.datetime) -> dict[str, Any]:
+    """Until when it waits for a decision, from the start or since an operator made it wait again."""
+    forced = [fact for fact in history if fact.type == "promotion.forced" and _state_after(fact) == State.PENDING]
+    since = forced[-1].occurred_at if forced else created_at
+    return {"expires_at": since + settings.PROMOTION_LIFETIME, "remind_at": next_reminder(now(), reminders=0)}
+
+
+def _state_after(fact: DomainEvent) -> str:
+    state: str = fact.data["document"]["status"]["state"]
+    return state
+
+
 def _decision(
     status: dict[str, Any], last: dict[str, DomainEvent], people: dict[uuid.UUID | None, User]
 ) -> dict[str, Any]:
     columns: dict[str, Any] = {"deployed_at": _time(status["deployedAt"])}
-    if approved := last.get("promotion.approved"):
+    # The newest document counts: an operator may have put the request back to where nobody had decided.
+    approved, rejected = last.get("promotion.approved"), last.get("promotion.rejected")
+    if approved and status["approvedBy"]:
         columns |= {
             "approved_by": people[approved.actor_id],
             "approved_at": _time(status["approvedAt"]),
             "approval_comment": approved.data.get("entry", {}).get("comment") or "",
             "approved_digest": approved.data["digest"],
         }
-    if rejected := last.get("promotion.rejected"):
+    if rejected and status["rejectedBy"]:
         columns |= {
             "rejected_by": people[rejected.actor_id],
             "rejected_at": _time(status["rejectedAt"]),
@@ -105,11 +121,13 @@ def _decision(
 def _restore_attempts(promotion: PromotionRequest, history: list[DomainEvent]) -> None:
     attempts: list[Deployment] = []
     for fact in history:
-        if fact.type in QUEUEING and fact.data["document"]["status"]["state"] == State.APPROVED:
+        if fact.type in QUEUEING and _state_after(fact) == State.APPROVED:
             attempts.append(_attempt(promotion, len(attempts) + 1, fact))
+        elif fact.type == "promotion.forced" and attempts:
+            _close(attempts[-1], fact)
         elif fact.type.startswith("deployment.") and attempts:
             _continue(attempts[-1], fact)
-        if fact.type == "deployment.succeeded":
+        if fact.type in DEPLOYING and _state_after(fact) == State.DEPLOYED:
             _restore_running_version(promotion, fact.occurred_at)
     Deployment.objects.bulk_create(attempts)
 
@@ -137,6 +155,13 @@ def _continue(attempt: Deployment, fact: DomainEvent) -> None:
         attempt.state = DeploymentState.SUCCEEDED
     else:
         attempt.state = DeploymentState.CANCELED if attempt.cancel_requested_at else DeploymentState.FAILED
+
+
+def _close(attempt: Deployment, fact: DomainEvent) -> None:
+    """An operator forced the request's state: what was on its way ended in the books."""
+    if attempt.state in DEPLOYMENT_ACTIVE:
+        attempt.state, attempt.finished_at = DeploymentState.CANCELED, fact.occurred_at
+        attempt.error = "Closed by an operator who forced the request's state."
 
 
 def _nonce(deployment_id: str, job_id: str) -> uuid.UUID | None:

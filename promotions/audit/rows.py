@@ -60,14 +60,16 @@ def _compare(row: PromotionRequest, facts: list[DomainEvent]) -> Iterator[str]:
 
 
 def _compare_people(row: PromotionRequest, facts: list[DomainEvent]) -> Iterator[str]:
-    actors = {fact.type: fact.actor_id for fact in facts}
-    for name, person, kind in (
-        ("author", row.author, "promotion.created"),
-        ("approved_by", row.approved_by, "promotion.approved"),
-        ("rejected_by", row.rejected_by, "promotion.rejected"),
+    actors, status = {fact.type: fact.actor_id for fact in facts}, facts[-1].data["document"]["status"]
+    for name, person, kind, counts in (
+        ("author", row.author, "promotion.created", True),
+        # An operator may have put the request back to where nobody had decided.
+        ("approved_by", row.approved_by, "promotion.approved", status["approvedBy"]),
+        ("rejected_by", row.rejected_by, "promotion.rejected", status["rejectedBy"]),
     ):
-        if (person.public_id if person else None) != actors.get(kind):
-            yield f"{name} of the row is {person or 'nobody'}, the facts say account {actors.get(kind) or 'nobody'}"
+        expected = actors.get(kind) if counts else None
+        if (person.public_id if person else None) != expected:
+            yield f"{name} of the row is {person or 'nobody'}, the facts say account {expected or 'nobody'}"
     if row.tenant_id != facts[-1].tenant_id:
         yield f"the row belongs to {row.tenant}, fact {facts[-1].sequence} to another tenant"
 
@@ -75,14 +77,16 @@ def _compare_people(row: PromotionRequest, facts: list[DomainEvent]) -> Iterator
 def _compare_quiet_columns(row: PromotionRequest, facts: list[DomainEvent]) -> Iterator[str]:
     """What the document does not show."""
     last = {fact.type: fact.data for fact in facts}
-    approved, succeeded = last.get("promotion.approved", {}), last.get("deployment.succeeded", {})
-    for name, value, expected in (
-        ("approval_comment", row.approval_comment, approved.get("entry", {}).get("comment") or ""),
-        ("approved_digest", row.approved_digest, approved.get("digest", "")),
-        ("replaced_version", row.replaced_version, succeeded.get("replaced_version", "")),
-    ):
-        if value != expected:
-            yield f"{name} of the row is {value[:80]!r}, the facts say {expected[:80]!r}"
+    approved = last.get("promotion.approved", {}) if facts[-1].data["document"]["status"]["approvedBy"] else {}
+    expected = {
+        "approval_comment": approved.get("entry", {}).get("comment") or "",
+        "approved_digest": approved.get("digest", ""),
+    }
+    if "promotion.forced" not in last:  # which may set it without saying so
+        expected["replaced_version"] = last.get("deployment.succeeded", {}).get("replaced_version", "")
+    for name, value in expected.items():
+        if getattr(row, name) != value:
+            yield f"{name} of the row is {getattr(row, name)[:80]!r}, the facts say {value[:80]!r}"
 
 
 def differences(row: Any, recorded: Any, place: str = "") -> Iterator[str]:

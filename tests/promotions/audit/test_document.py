@@ -174,13 +174,13 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(KEYS | st.sampled_from(["metadata", "status", "history", "name", "by"]), VALUES, max_size=5))
 def test_whatever_is_written_is_read_back(document):
     assert from_yaml(to_yaml(document) if document else b"{}") == document
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(TEXT, min_size=1, max_size=6).map("\n".join))
 def test_whatever_people_write_is_read_back_by_two_readers(text):
     document = with_text(text)

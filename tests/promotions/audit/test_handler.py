@@ -44,7 +44,7 @@ def test_the_commit_names_its_fact_and_its_time(repository, pending, git):
     assert (
         git(repository, "log", "-1", "--format=%at %ct", "main").split() == [str(int(fact.occurred_at.timestamp()))] * 2
     )
-    receipt = Delivery.objects.get().receipt
+    receipt = Delivery.objects.get(channel="audit").receipt
     assert receipt["commit"] == git(repository, "rev-parse", "main")
     assert receipt["blob"] == git(
         repository, "rev-parse", f"main:requests/prod/{pending.created_at:%Y/%m}/{pending}.yaml"
@@ -54,11 +54,13 @@ def test_the_commit_names_its_fact_and_its_time(repository, pending, git):
 def test_a_fact_delivered_twice_is_one_commit(repository, pending, cpi, git):
     comment_on_request(promotion=pending, by=cpi, comment="One moment please")
     deliver()
-    before = list(Delivery.objects.order_by("fact_id").values_list("receipt", flat=True))
-    Delivery.objects.update(state="queued", receipt={})
+    before = list(Delivery.objects.filter(channel="audit").order_by("fact_id").values_list("receipt", flat=True))
+    Delivery.objects.filter(channel="audit").update(state="queued", receipt={})
     deliver()
     assert git(repository, "rev-list", "--count", "main") == "2"
-    assert list(Delivery.objects.order_by("fact_id").values_list("receipt", flat=True)) == before
+    assert (
+        list(Delivery.objects.filter(channel="audit").order_by("fact_id").values_list("receipt", flat=True)) == before
+    )
 
 
 def test_git_finds_nothing_wrong_with_the_repository(repository, pending, git):

@@ -23,7 +23,7 @@ def test_a_system_at_rest_is_well(repository, db):
 def test_steps_that_wait_long_for_their_commit_are_told(repository, pending):
     outbox.route_facts()
     assert check_audit()["ok"]
-    Delivery.objects.update(created_at=now() - dt.timedelta(minutes=5))
+    Delivery.objects.filter(channel="audit").update(created_at=now() - dt.timedelta(minutes=5))
     state = check_audit()
     assert not state["ok"]
     assert state["oldest_unrecorded_seconds"] >= 300

@@ -113,7 +113,7 @@ def test_others_push_first_and_nothing_of_theirs_or_ours_is_lost(remote, reposit
     assert git(remote, "rev-list", "main").splitlines()[2] == theirs
     assert git(remote, "show", "main:apis/payment.yaml") == "owner: finance"
     assert git(remote, "log", "-2", "--format=%an %cn").splitlines() == ["Cpi Stagepass"] * 2
-    assert Delivery.objects.order_by("-fact_id").first().receipt["commit"] == head
+    assert Delivery.objects.filter(channel="audit").order_by("-fact_id").first().receipt["commit"] == head
     audit_holds()
     step(pending, cpi, "On top of it all")
     assert push_audit() == "pushed"
@@ -139,7 +139,7 @@ def test_a_crash_between_taking_over_and_noting_it_heals(remote, repository, pen
     colleague.write("README.md", "Ours\n")
     colleague.push()
     step(pending, cpi)
-    stale = Delivery.objects.order_by("-fact_id").first()
+    stale = Delivery.objects.filter(channel="audit").order_by("-fact_id").first()
     hook = add_hook(remote, "exit 1")
     assert push_audit() == "failed"
     Delivery.objects.filter(pk=stale.pk).update(receipt=stale.receipt)
@@ -201,7 +201,7 @@ def test_a_refusing_hook_is_shown_and_tried_again_with_longer_and_longer_waits(
     for _ in range(4):
         assert push_audit() == "failed"
         row = AuditRemote.objects.get()
-        waits.append((row.next_at - Delivery.objects.get().done_at).total_seconds())
+        waits.append((row.next_at - Delivery.objects.get(channel="audit").done_at).total_seconds())
         assert "No pushes on Fridays." in row.last_error
         assert push_audit() == "waiting"
         try_again_now()
@@ -209,7 +209,7 @@ def test_a_refusing_hook_is_shown_and_tried_again_with_longer_and_longer_waits(
     assert waits[0] > 3
     assert check_audit()["push_failures"] == 4
     step(pending, cpi)  # recording does not wait for the remote
-    assert Delivery.objects.filter(state="done").count() == 2
+    assert Delivery.objects.filter(channel="audit", state="done").count() == 2
 
     hook.unlink()
     assert push_audit() == "pushed"

@@ -23,6 +23,7 @@ from promotions.services import (
     roll_back_request,
 )
 from promotions.services.engine import follow, launch
+from promotions.services.operators import force_request_state
 from promotions.services.transition import load
 from promotions.wire import render_history, render_promotion
 from tests.conftest import content
@@ -51,7 +52,7 @@ def deploy(promotion: PromotionRequest, by: User) -> PromotionRequest:
 
 
 @pytest.fixture
-def past(repository, make_request, devops, cpi, cpi_admin, target) -> dict[str, dict]:
+def past(repository, make_request, devops, cpi, cpi_admin, root, target) -> dict[str, dict]:
     """Requests in many states, all on record; how they look."""
     RunningVersion.objects.create(
         tenant=target.tenant, environment="prod", target_type="api", target_name="payment-api", version="2.0.0"
@@ -65,6 +66,8 @@ def past(repository, make_request, devops, cpi, cpi_admin, target) -> dict[str, 
     comment_on_request(promotion=edited, by=cpi_admin, comment="no")
     later = make_request(target_name="later", scheduled_at=dt.datetime(2099, 1, 1, tzinfo=dt.UTC))
     approve_request(promotion=later, by=cpi)
+    stuck = approve_request(promotion=make_request(target_name="stuck"), by=cpi, comment="Looks right")
+    force_request_state(promotion=stuck, state="pending", by=root, reason="Approved by mistake")
     deliver()
     return documents()
 
@@ -95,8 +98,8 @@ def copy(past, repository, tmp_path, git, settings) -> Path:
 
 def test_everything_comes_back_as_it_was(past, copy, settings, git):
     told = audit("rebuild", "--from", str(copy))
-    assert told.startswith("Restored 5 requests with 16 facts")
-    assert "The audit trail holds: 5 requests, 16 facts, 16 commits, head" in told
+    assert told.startswith("Restored 6 requests with 19 facts")
+    assert "The audit trail holds: 6 requests, 19 facts, 19 commits, head" in told
     assert documents() == past
     assert git(settings.AUDIT_REPOSITORY, "rev-parse", "main") == git(copy, "rev-parse", "main")
 
@@ -124,6 +127,15 @@ def test_what_the_documents_do_not_show_comes_back_too(copy):
     assert RunningVersion.objects.get().version == "2.0.0"
 
 
+def test_what_an_operator_forced_stays_as_it_was_put(copy):
+    audit("rebuild", "--from", str(copy))
+    stuck = PromotionRequest.objects.get(target_name="stuck")
+    assert (stuck.state, stuck.approved_by, stuck.approved_digest) == ("pending", None, "")
+    assert stuck.deployments.get().state == "canceled"
+    assert stuck.expires_at > stuck.created_at
+    assert stuck.remind_at is not None
+
+
 def test_people_come_back_without_any_right(copy, past):
     audit("rebuild", "--from", str(copy))
     author = User.objects.get(email="devops@example.com")
@@ -138,7 +150,7 @@ def test_people_who_are_there_already_are_taken(copy):
     audit("rebuild", "--from", str(copy))
     known.refresh_from_db()
     assert known.is_active
-    assert PromotionRequest.objects.filter(author=known).count() == 5
+    assert PromotionRequest.objects.filter(author=known).count() == 6
     assert "holds" in audit("verify")
 
 
@@ -164,18 +176,18 @@ def test_life_goes_on_with_the_next_number(copy, make_user, past):
     author.is_active = True
     author.save()
     new = create_request(tenant=Tenant.objects.get(), content=content(target_name="fresh"), by=author)
-    assert new.number == max(past).replace("0005", "0006")
+    assert new.number == max(past).replace("0006", "0007")
     pending = PromotionRequest.objects.get(target_name="catalog")
     comment_on_request(promotion=pending, by=author, comment="Still here")
     deliver()
-    assert "6 requests, 18 facts, 18 commits, head" in audit("verify")
+    assert "7 requests, 21 facts, 21 commits, head" in audit("verify")
     # A second loss: facts of before and after the first rebuild come back together.
     before = documents()
-    repository = Delivery.objects.order_by("-fact_id").first()
+    repository = Delivery.objects.filter(channel="audit").order_by("-fact_id").first()
     assert repository.receipt["commit"]
     empty_the_database()
     told = audit("rebuild", "--from", str(copy.parent / "new.git"))
-    assert "holds: 6 requests, 18 facts, 18 commits" in told
+    assert "holds: 7 requests, 21 facts, 21 commits" in told
     assert documents() == before
 
 

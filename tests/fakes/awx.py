@@ -53,6 +53,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """One request to the fake AWX."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     world: World
 
     def log_message(self, *arguments: Any) -> None:

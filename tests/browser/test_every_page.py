@@ -62,10 +62,11 @@ def world(make_request, tenant, devops, cpi, target) -> dict[str, str]:
     reject_request(promotion=rejected, by=cpi, reason="The evidence is of another build")
     for promotion in (running, failed):
         approve_request(promotion=promotion, by=cpi, comment="Fine")
-        deployment = promotion.deployments.get()
-        Deployment.objects.filter(pk=deployment.pk).update(state="launching", log="Pulling\n" + "x" * 300 + "\n")
-        deployment_started(deployment=deployment, job_id="job-1")
-    deployment_failed(deployment=failed.deployments.get(), error="Health check failed: 503 " + "z" * 200)
+        Deployment.objects.filter(promotion=promotion).update(state="launching", log="Pulling\n" + "x" * 300 + "\n")
+        deployment_started(deployment=Deployment.objects.get(promotion=promotion), job_id="job-1")
+    deployment_failed(
+        deployment=Deployment.objects.get(promotion=failed), error="Health check failed: 503 " + "z" * 200
+    )
     names = {"pending": pending, "running": running, "failed": failed, "rejected": rejected, "own": own}
     return {name: promotion.number for name, promotion in names.items()}
 
@@ -77,6 +78,9 @@ def violations(page) -> list[str]:
     return [
         f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:300]}" for one in found for node in one["nodes"]
     ]
+
+
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

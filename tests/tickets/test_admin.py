@@ -1,0 +1,63 @@
+"""The admin's pages of tickets: they open, show what one may see, and act through the services."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from tickets.models import StageTask, Ticket
+from tickets.services import fail_task, queue_task
+
+
+@pytest.fixture
+def root_client(root) -> Client:
+    client = Client()
+    client.force_login(root)
+    return client
+
+
+def page(kind: str, view: str, *args: object) -> str:
+    return reverse(f"admin:tickets_{kind}_{view}", args=args)
+
+
+def test_every_list_and_page_opens(root_client, claimed):
+    for model in admin.site._registry:
+        if model._meta.app_label == "tickets":
+            kind = model._meta.model_name
+            for address in (page(kind, "changelist"), page(kind, "changelist") + "?q=TICKET-001"):
+                assert root_client.get(address).status_code == 200, address
+            thing = model._default_manager.first()
+            assert root_client.get(page(kind, "change", thing.pk)).status_code == 200, kind
+
+
+def test_verbs_go_through_the_services(root_client, ticket, claimed, worker):
+    fail_task(task=claimed, fence=claimed.fence, by=worker, error="broken", retry=False)
+    retry = page("stagetask", "change", claimed.pk).replace("/change/", "/retry/")
+    assert root_client.post(retry).status_code == 302
+    assert StageTask.objects.get().state == "queued"
+    stop = page("ticket", "change", ticket.pk).replace("/change/", "/stop/")
+    assert root_client.post(stop, {"comment": "No longer wanted"}).status_code == 302
+    ticket.refresh_from_db()
+    assert ticket.state == "stopped"
+    refused = root_client.post(stop, {"comment": "again"})
+    assert b"closed already" in refused.content
+
+
+def test_staff_see_their_tenants_only(ticket, outsider):
+    User.objects.filter(pk=outsider.pk).update(is_staff=True)
+    client = Client()
+    client.force_login(User.objects.get(pk=outsider.pk))
+    assert b"TICKET-001" not in client.get(page("ticket", "changelist")).content
+    assert client.get(page("ticket", "change", ticket.pk)).status_code == 302
+
+
+def test_a_gate_is_offered_to_those_who_may_pass_it(root_client, make_ticket, devops):
+    ticket = make_ticket("T-1", "?sign-off")
+    queue_task(ticket=ticket, by=devops)
+    address = page("ticket", "change", ticket.pk)
+    assert b"Pass the gate" in root_client.get(address).content
+    assert root_client.post(address.replace("/change/", "/pass_gate/"), {"comment": ""}).status_code == 302
+    assert Ticket.objects.get().state == "approved"

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
+from core.clock import now
 from events.models import Event, EventChange
 from events.tracker import vocabulary as words
 from events.tracker.vocabulary import ChangeType
@@ -44,8 +45,8 @@ def lines_of_update(before: dict[str, Any], event: Event, *, user: str, at: dt.d
             event=event, at=at, user=user, type=_TOLD[column][0], field=_TOLD[column][1],
             old_value=_shown(column, before[column]), new_value=_shown(column, getattr(event, column)),
         )
-        for column in changed
-        if column in _TOLD
+        for column in _TOLD
+        if column in changed
     ]  # fmt: skip
     if lines:
         return lines
@@ -66,4 +67,8 @@ def _shown(column: str, value: Any) -> str:
 
 
 def keep(lines: Iterable[EventChange]) -> None:
-    EventChange.objects.bulk_create(list(lines))
+    """Append lines to the changelogs of written events, which are touched by it: an untouched event has no lines."""
+    lines = EventChange.objects.bulk_create(list(lines))
+    for event in {line.event for line in lines}:
+        event.updated_at = max(now(), event.created_at + dt.timedelta(microseconds=1))
+        Event.objects.filter(pk=event.pk).update(updated_at=event.updated_at)

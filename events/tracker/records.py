@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from accounts.models import Tenant
 from accounts.roles import Capability
@@ -108,8 +107,7 @@ def update_event(*, event: Event, content: Content, by: Actor) -> Event:
         lines = changes.lines_of_update(before, event, user=event.owner or label_of(by), at=moment)
         told = locks.follow_event(event, before)
         add_lines(event, lines)
-        event.updated_at = moment
-        event.save(update_fields=[*changed, "happened_at", "duration", "updated_at"])
+        event.save(update_fields=[*changed, "happened_at", "duration"])
         told.append(about_event("event.updated", event, changed=changed, before=_plain(before, changed)))
         tell(event.tenant_id, by, told)
     return event
@@ -158,7 +156,6 @@ def add_change(*, event: Event, entry: Content, by: Actor) -> Event:
     with transaction.atomic():
         event = hold(event)
         add_lines(event, [line])
-        Event.objects.filter(pk=event.pk).update(updated_at=Now())
         name = words.ChangeType(line.type).name
         tell(event.tenant_id, by, [about_event("event.commented", event, line={"type": name, "comment": line.comment})])
     return event
@@ -203,8 +200,8 @@ def add_slack_id(*, event: Event, slack_id: str, by: Actor) -> Event:
         event = hold(event)
         if event.slack_id:
             raise Conflict(f"event already has a slack_id: {event.slack_id}", code="already_linked", field="slackId")
-        event.slack_id, event.updated_at = slack_id, moment
-        event.save(update_fields=["slack_id", "updated_at"])
+        event.slack_id = slack_id
+        event.save(update_fields=["slack_id"])
         line = EventChange(
             event=event, at=moment, user=label_of(by), type=words.ChangeType.linked, field="slack_id",
             new_value=slack_id, comment="Slack message linked",

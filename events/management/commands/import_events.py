@@ -90,7 +90,10 @@ def _read(tenant: Tenant, number: int, item: Any) -> tuple[Event, list[EventChan
         event = as_imported(tenant, content, metadata, by=None)
     except (InvalidInput, ValueError) as error:
         raise CommandError(f"Event {number}: {error}") from error
-    lines = [line for line in plain.get("changelog") or [] if line.get("change_type") != ChangeType.created]
+    told = plain.get("changelog") or []
+    lines = [line for line in told if line.get("change_type") != ChangeType.created]
+    creators = [line["user"] for line in told if line.get("change_type") == ChangeType.created and line.get("user")]
+    event.created_by = (creators or [event.created_by])[0][:300]
     changes = [
         EventChange(
             event=event, at=line.get("timestamp") or now(), user=line.get("user", "")[:300],
@@ -99,6 +102,5 @@ def _read(tenant: Tenant, number: int, item: Any) -> tuple[Event, list[EventChan
         )
         for line in lines
     ]  # fmt: skip
-    if changes:
-        event.updated_at = max(change.at for change in changes)
+    event.updated_at = max([metadata.get("updated_at") or event.created_at, *(change.at for change in changes)])
     return event, changes

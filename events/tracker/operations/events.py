@@ -12,7 +12,7 @@ from events.tracker import records
 from events.tracker.access import READ, WRITE, Caller
 from events.tracker.content import parse_id
 from events.tracker.operations.table import operation
-from events.tracker.search import EXACT, Criteria, Page, find_page, parse_moment
+from events.tracker.search import EXACT, Criteria, Page, attach_changes, find_page, parse_moment
 from events.tracker.statistics import Period, count_by_month, count_events
 from events.tracker.wire.codec import Plain
 from events.tracker.wire.messages import change_plain, changelog_of, content_of, event_plain
@@ -98,6 +98,7 @@ def get_event_stats_by_month(caller: Caller, request: Plain) -> Plain:
 
 
 def _answer(event: Event) -> Plain:
+    attach_changes([event])
     return {"event": event_plain(event)}
 
 

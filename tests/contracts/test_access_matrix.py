@@ -49,9 +49,8 @@ def test_lists_counts_and_search_show_exactly_what_may_be_read(house):
         for state in (State.PENDING, State.DEPLOYED):
             place(house, house.users[author_role], house.home_of(author_role), state)
     for tenant in (house.finance, house.retail):
-        for state in State.values:
-            if state not in {"rejected"}:
-                place(house, house.colleagues[tenant.slug], tenant, state)
+        for state in (State.PENDING, State.APPROVED, State.DEPLOYED, State.WITHDRAWN):
+            place(house, house.colleagues[tenant.slug], tenant, state)
     PromotionRequest.objects.filter(state="deployed").update(deployed_at="2024-01-01T00:00:00Z")
     everything = list(PromotionRequest.objects.order_by("-id").values_list("number", flat=True))
     for role in ("viewer", "devops", "cpi", "cpi_elsewhere", "cpi_admin", "outsider", "worker", "superuser"):

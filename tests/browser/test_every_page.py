@@ -36,6 +36,7 @@ PAGES = {
     "bulk": "/requests/approve/?number={pending}",
     "activity": "/activity/",
     "profile": "/profile/",
+    "preferences": "/profile/preferences/",
     "password": "/accounts/password/change/",
     "second-factor": "/accounts/2fa/",
     "not-found": "/requests/PR-1999-0001/",

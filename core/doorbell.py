@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from celery import Task, current_app
-from django.db import transaction
+from django.db import close_old_connections, transaction
 
 from core.context import acting_through, request_id
 
@@ -14,11 +14,13 @@ log = structlog.get_logger(__name__)
 
 
 class TracedTask(Task):
-    """What every task is: it runs under the request id that its doorbell brought along."""
+    """What every task is: it runs under the request id that its doorbell brought along, on a connection that works."""
 
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # As Django does before a request: what the database dropped (a restart) or is too old is opened anew.
+        close_old_connections()
         given = str(self.request.get("stagepass_request_id") or "")
         about = {"task": self.name, "task_id": self.request.id}
         with acting_through("system", given), structlog.contextvars.bound_contextvars(**about):

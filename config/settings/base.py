@@ -253,7 +253,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 25,
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_DB_REUSE_MAX = 200
+# Connections are looked after before each task (core/doorbell.py), so Celery need not close them after it.
+CELERY_DB_REUSE_MAX = 10**9
 CELERY_BEAT_SCHEDULE = {
     "sweep facts": {"task": "events.sweep", "schedule": 15.0},
     "sweep locks": {"task": "events.sweep_locks", "schedule": 30.0},

@@ -28,7 +28,7 @@ ROOMS = {
     "types", "urls", "validation", "views", "webhooks", "wire",
 }  # fmt: skip
 OWN_ROOMS = {
-    "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes"},
+    "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes", "throttling"},
     "events": {"activity", "channel_health", "live", "notice_views", "notices", "outbox", "preferences", "tracker"},
     "promotions": {"audit", "demo_service", "pages", "story", "wire"},
     "tickets": {"story", "wire"},

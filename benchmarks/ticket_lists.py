@@ -80,7 +80,7 @@ def grow(first: int, last: int) -> None:
             copy.write_row(
                 (
                     tenant, project, f"T-{n}", author, f"Ticket {n} about {word}", f"The {word} {n % 1000} needs work.",
-                    "task", n % 4, "{backend}" if n % 10 else "{rare}", state, plan, 1, "developer", "architect", 1, 1,
+                    "task", n % 4, "{backend}" if n % 7 else "{rare}", state, plan, 1, "developer", "architect", 1, 1,
                     moment, moment, closed,
                 )
             )  # fmt: skip

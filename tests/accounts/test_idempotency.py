@@ -129,7 +129,9 @@ handler500 = "core.problems.server_error"
 urlpatterns = [path("v1/fragile", FragileView.as_view())]
 
 
-@pytest.mark.parametrize("failure", [Unavailable("Not now, try again later."), OperationalError("gone"), RuntimeError("bug")])
+@pytest.mark.parametrize(
+    "failure", [Unavailable("Not now, try again later."), OperationalError("gone"), RuntimeError("bug")]
+)
 @override_settings(ROOT_URLCONF="tests.accounts.test_idempotency")
 def test_errors_of_ours_are_not_kept(devops, failure):
     caller = call_as(devops)

@@ -71,6 +71,8 @@ def grow(first: int, last: int) -> None:
         " last_completed_stage, round, version, created_at, updated_at, closed_at"
     )
     plan = '[{"stage": "architect", "gate": false}, {"stage": "developer", "gate": false}]'
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
     with connection.cursor() as cursor, cursor.copy(f"COPY tickets_ticket ({columns}) FROM STDIN") as copy:
         for n in range(first, last):
             project, tenant = projects[n % len(projects)]
@@ -92,6 +94,7 @@ def grow(first: int, last: int) -> None:
             [],
         )
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("RESET statement_timeout")
 
 
 def reads() -> dict[str, Callable[[object], object]]:

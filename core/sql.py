@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 
 Row = TypeVar("Row", bound=models.Model)
 
 
 def run(statement: str, params: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """The rows of the statement. Write it once, with everything that varies as a parameter, or nothing is gained."""
-    if connection.queries_logged or connection.execute_wrappers:  # someone counts or watches the queries
-        with connection.cursor() as cursor:
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.queries_logged or database.execute_wrappers:  # someone counts or watches the queries
+        with database.cursor() as cursor:
             cursor.execute(statement, params)
             return list(cursor.fetchall()) if cursor.description else []
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, params)
-        return list(cursor.fetchall()) if cursor.description else []
+    database.ensure_connection()
+    with database.wrap_database_errors, psycopg.Cursor(database.connection) as prepared:
+        prepared.execute(statement, params)
+        has_rows = prepared.pgresult is not None and prepared.pgresult.nfields > 0
+        return list(prepared.fetchall()) if has_rows else []
+
+
+@cache
+def _fields(model: type[models.Model]) -> tuple[list[str], list[int]]:
+    """The attributes of the columns, and the places of those that come as JSON text."""
+    fields = model._meta.concrete_fields
+    return [field.attname for field in fields], [n for n, f in enumerate(fields) if isinstance(f, models.JSONField)]
 
 
 def columns(model: type[models.Model], alias: str) -> str:
@@ -31,14 +41,14 @@ def columns(model: type[models.Model], alias: str) -> str:
 
 def build(model: type[Row], values: Sequence[Any]) -> Row:
     """The object whose `columns` have these values."""
-    fields = model._meta.concrete_fields
-    converted = [
-        json.loads(value) if isinstance(field, models.JSONField) and isinstance(value, str) else value
-        for field, value in zip(fields, values, strict=True)
-    ]
-    return model.from_db(connection.alias, [field.attname for field in fields], converted)
+    names, texts = _fields(model)
+    converted = list(values)
+    for place in texts:
+        if isinstance(converted[place], str):
+            converted[place] = json.loads(converted[place])
+    return model.from_db(DEFAULT_DB_ALIAS, names, converted)
 
 
 def width(model: type[models.Model]) -> int:
     """How many columns `columns` names."""
-    return len(model._meta.concrete_fields)
+    return len(_fields(model)[0])

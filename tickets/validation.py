@@ -82,9 +82,10 @@ def _clean(field: str, value: str, pattern: re.Pattern[str], sentence: str) -> s
     return value
 
 
-def clean_lease(seconds: int) -> int:
+def clean_lease(seconds: int | None) -> int | None:
+    """The seconds; None leaves it to the project."""
     least, most = LEASE_SECONDS
-    if not least <= seconds <= most:
+    if seconds is not None and not least <= seconds <= most:
         raise InvalidInput({"lease_seconds": [f"Choose between {least} and {most} seconds."]})
     return seconds
 

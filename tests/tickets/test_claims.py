@@ -8,15 +8,17 @@ from core.errors import Conflict, InvalidInput, NotAllowed
 from events.models import DomainEvent
 from tests.tickets.conftest import ticket_content
 from tickets.models import StageTask, Worker
-from tickets.selectors import explain_claim, list_workers, queue_lengths
+from tickets.selectors import explain_claim, find_ticket, list_workers, queue_lengths
 from tickets.services import (
     add_dependency,
     claim_task,
     close_ticket,
     complete_stage,
+    edit_project,
     edit_ticket,
     ensure_project,
     fail_task,
+    heartbeat_task,
     heartbeat_worker,
     open_ticket,
     queue_task,
@@ -76,6 +78,8 @@ def test_a_worker_of_one_project_gets_only_its_work(make_ticket, make_worker, pr
     own = make_worker("architect", "only-other", project=other)
     assert claimed_keys(own, worker, 1) == ["B-1"]
     assert claim_task(worker=own, by=worker) is None
+    assert claim_task(worker=own, by=worker, project=project) is None
+    assert claim_task(worker=own, by=worker, ticket=find_ticket(user=worker, key="A-1")) is None
     free = make_worker("architect", "free")
     assert claim_task(worker=free, by=worker, project=other) is None
     assert claim_task(worker=free, by=worker, project=project).ticket.key == "A-1"
@@ -93,6 +97,15 @@ def test_one_ticket_can_be_claimed_by_name(make_ticket, architect, devops, worke
         queue(ticket, devops)
     assert claim_task(worker=architect, by=worker, ticket=tickets[2]).ticket == tickets[2]
     assert claim_task(worker=architect, by=worker, ticket=tickets[2]) is None
+
+
+def test_a_lease_lasts_as_long_as_the_project_says(project, claimed, worker, cpi, devops, make_ticket):
+    assert 290 < claimed.seconds_left <= 300
+    edit_project(project=project, by=cpi, settings={"lease_seconds": 900})
+    queue(make_ticket("T-2"), devops)
+    task = claim_task(worker=claimed.claimed_by, by=worker)
+    assert 880 < task.seconds_left <= 900
+    assert 880 < heartbeat_task(task=claimed, fence=claimed.fence, by=worker).seconds_left <= 900
 
 
 @pytest.mark.parametrize("seconds", [0, 4, -1, 86_401])
@@ -213,8 +226,6 @@ def test_queues_are_counted(make_ticket, architect, devops, worker):
 
 
 def test_opening_may_queue_at_once(project, devops, cpi):
-    from tickets.services import edit_project
-
     eager = edit_project(project=project, by=cpi, settings={"queue_first_stage": True})
     ticket = open_ticket(project=eager, content=ticket_content(), by=devops)
     assert ticket.tasks.get().state == "queued"

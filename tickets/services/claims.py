@@ -36,7 +36,8 @@ def _claim_statement(narrowed: str = "") -> str:
     return f"""
 UPDATE tickets_stagetask task SET
     state = 'claimed', fence = task.fence + 1, attempt = task.attempt + 1, claimed_at = clock_timestamp(),
-    lease_until = clock_timestamp() + %(lease)s::int * interval '1 second',
+    lease_until = clock_timestamp()
+        + COALESCE(%(lease)s::int, (project.settings ->> 'lease_seconds')::int, 300) * interval '1 second',
     claimed_by_id = %(worker)s::bigint, claimed_account_id = %(account)s::bigint
 FROM tickets_stagetask old
 JOIN tickets_ticket ticket ON ticket.id = old.ticket_id JOIN tickets_project project ON project.id = old.project_id
@@ -56,7 +57,9 @@ RETURNING old.state, old.claimed_by_id, {columns(StageTask, "task")}, {columns(T
 
 _CLAIM = _claim_statement()
 _CLAIM_OF_PROJECT = _claim_statement("AND project_id = %(project)s::bigint")
-_CLAIM_OF_TICKET = _claim_statement("AND ticket_id = %(ticket)s::bigint")
+_CLAIM_OF_TICKET = _claim_statement(
+    "AND ticket_id = %(ticket)s::bigint AND (%(project)s::bigint IS NULL OR project_id = %(project)s::bigint)"
+)
 
 
 class _Busy(Exception):
@@ -77,7 +80,7 @@ def claim_task(
     The answer's `fence` proves the claim in every later call. Leaves `ticket.stage_claimed`, before that
     `ticket.stage_lease_expired` for a lease that ran out, and `ticket.started` when work begins. A task whose last
     attempt ran out dies here (`ticket.stage_exhausted`) and the next is tried. NotAllowed (not_your_worker), Conflict
-    (worker_stopped), InvalidInput for a lease outside 5 s to 24 h.
+    (worker_stopped), InvalidInput for a lease outside 5 s to 24 h (default: what the project says).
     """
     permissions.check_can_work(by, worker.tenant)
     permissions.check_owns_worker(by, worker)
@@ -85,8 +88,10 @@ def claim_task(
         raise Conflict(
             f"The worker {worker.worker_id} is stopped: {worker.stop_reason} Register it again.", code="worker_stopped"
         )
+    if project is not None and worker.project_id not in {None, project.pk}:
+        return None
+    lease = clean_lease(lease_seconds)
     only = project or worker.project
-    lease = clean_lease(lease_seconds if lease_seconds is not None else only.setting("lease_seconds") if only else 300)
     for _ in range(TRIES):
         try:
             with transaction.atomic():
@@ -99,14 +104,16 @@ def claim_task(
     return None
 
 
-def _take(worker: Worker, by: User, lease: int, ticket: Ticket | None, project: Project | None) -> StageTask | None:
+def _take(
+    worker: Worker, by: User, lease: int | None, ticket: Ticket | None, project: Project | None
+) -> StageTask | None:
     """One task taken, or found to be out of attempts, with its facts."""
     before = now()
     wanted = {
         "lease": lease, "worker": worker.pk, "account": by.pk, "tenant": worker.tenant_id, "type": worker.worker_type,
     }  # fmt: skip
     if ticket is not None:
-        found = run(_CLAIM_OF_TICKET, wanted | {"ticket": ticket.pk})
+        found = run(_CLAIM_OF_TICKET, wanted | {"ticket": ticket.pk, "project": project.pk if project else None})
     elif project is not None:
         found = run(_CLAIM_OF_PROJECT, wanted | {"project": project.pk})
     else:
@@ -181,10 +188,11 @@ def heartbeat_task(*, task: StageTask, fence: int, by: User, lease_seconds: int 
 
     LeaseLost (lease_lost, task_canceled, already_completed) tells a worker to stop. Leaves no fact.
     """
-    lease = clean_lease(lease_seconds if lease_seconds is not None else 300)
+    lease = clean_lease(lease_seconds)
     moment = now()
     extended = run(
-        "UPDATE tickets_stagetask SET lease_until = clock_timestamp() + %s::int * interval '1 second'"
+        "UPDATE tickets_stagetask task SET lease_until = clock_timestamp() + interval '1 second' * COALESCE(%s::int,"
+        " (SELECT (settings ->> 'lease_seconds')::int FROM tickets_project WHERE id = task.project_id), 300)"
         " WHERE id = %s AND fence = %s AND state = 'claimed' AND claimed_account_id = %s RETURNING lease_until",
         [lease, task.pk, fence, by.pk],
     )

@@ -144,6 +144,29 @@ def without_second_spellings(endpoints: list[Endpoint]) -> list[Endpoint]:
     return [endpoint for endpoint in endpoints if not endpoint[0].endswith("/")]
 
 
+INTRODUCTION = """Carry a change from a ticket to production, safely, visibly and fast.
+
+**Who calls**: send `Authorization: Bearer sp_…` with a token from your profile or `/v1/tokens`; the console's session works
+too, with its CSRF token.
+
+**Strict**: unknown fields and parameters are refused by name, types are exact (`"true"` is not `true`), times need their
+offset from UTC and are answered in UTC.
+
+**Errors** are `application/problem+json`: a stable `code`, a sentence that says what to do, the `field` at fault. What you
+may not see is answered like what does not exist.
+
+**Repeating**: with an `Idempotency-Key` a POST takes effect once and is answered alike each time.
+
+**Pages**: lists are plain arrays, newest first; the `Link` header leads to the next page.
+"""
+
+
+def with_introduction(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """The document with the rules that hold for all operations in front."""
+    result["info"]["description"] = INTRODUCTION
+    return result
+
+
 class Document:
     """The OpenAPI document, made once per process: it depends on nothing but the code."""
 

@@ -24,7 +24,7 @@ class ApiView(IdempotentPosts, APIView):
     scopes: ClassVar[str | dict[str, str]] = ""
     queries: ClassVar[dict[str, type[StrictQuery]]] = {}
     tag: ClassVar[str] = "Accounts"
-    changes_per_minute: ClassVar[int | None] = 600
+    changes_per_minute: ClassVar[int | None] = None
     throttle_classes = [ChangesPerMinute]
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     query: dict[str, Any]

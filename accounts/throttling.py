@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import structlog
+from django.conf import settings
 from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -17,14 +18,15 @@ READING = {"GET", "HEAD", "OPTIONS"}
 
 
 class ChangesPerMinute(BaseThrottle):
-    """Counts changes by account and minute; a view's `changes_per_minute` is the limit, None for none.
+    """Counts changes by account and minute, up to API_CHANGES_PER_MINUTE or the view's own `changes_per_minute` (0: no end).
 
     A brake for runaway scripts, not a security measure: while the cache is away nothing is counted or refused.
     """
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        limit: int | None = getattr(view, "changes_per_minute", None)
-        if limit is None or request.method in READING:
+        own: int | None = getattr(view, "changes_per_minute", None)
+        limit: int = settings.API_CHANGES_PER_MINUTE if own is None else own
+        if not limit or request.method in READING:
             return True
         return self._count(request.user.pk) <= limit
 

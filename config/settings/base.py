@@ -12,7 +12,7 @@ from csp.constants import NONCE, NONE, SELF
 from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
 from config.settings.logs import LOGGING  # noqa: F401
-from config.settings.rest import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
+from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 STATE_DIR = Path(env.text("STAGEPASS_STATE")).absolute()

@@ -17,25 +17,19 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "core.problems.handle_exception",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+API_CHANGES_PER_MINUTE = 600
 SPECTACULAR_SETTINGS = {
     "TITLE": "Stagepass",
-    "DESCRIPTION": (
-        "Carry a change from a ticket to production, safely, visibly and fast.\n\n"
-        "**Who calls**: send `Authorization: Bearer sp_…` with a token from your profile or `/v1/tokens`; the console's "
-        "session works too, with its CSRF token.\n\n"
-        '**Strict**: unknown fields and parameters are refused by name, types are exact (`"true"` is not `true`), times '
-        "need their offset from UTC and are answered in UTC.\n\n"
-        "**Errors** are `application/problem+json`: a stable `code`, a sentence that says what to do, the `field` at "
-        "fault. What you may not see is answered like what does not exist.\n\n"
-        "**Repeating**: with an `Idempotency-Key` a POST takes effect once and is answered alike each time.\n\n"
-        "**Pages**: lists are plain arrays, newest first; the `Link` header leads to the next page."
-    ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": False,
     "SCHEMA_PATH_PREFIX": "/v1",
     "PREPROCESSING_HOOKS": ["accounts.openapi.without_second_spellings"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "accounts.openapi.with_introduction",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "CapabilityEnum": "accounts.openapi.CAPABILITIES",
         "PromotionStateEnum": "promotions.states.State",

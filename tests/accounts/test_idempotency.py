@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from typing import ClassVar
 
 import pytest
 import time_machine
 from django.db import OperationalError, connection, transaction
+from django.test import override_settings
+from django.urls import path
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts import idempotency
-from accounts.models import ApiToken, IdempotencyRecord
+from accounts.authentication import ANY_TOKEN
+from accounts.models import ApiToken, IdempotencyRecord, Tenant
+from accounts.rest import ApiView
 from accounts.tasks import forget_idempotency_keys
 from core.clock import now
 from core.errors import Unavailable
@@ -105,24 +112,38 @@ def test_what_was_refused_at_the_door_is_not_kept(devops):
     assert caller.post(REQUESTS, body(), Idempotency_Key=KEY).status_code == 201
 
 
-@pytest.mark.parametrize("failure", [Unavailable("Not now."), OperationalError("gone"), RuntimeError("bug")])
-def test_errors_of_ours_are_not_kept(devops, monkeypatch, failure):
+class FragileView(ApiView):
+    """Begins an effect, then breaks as it is told to."""
+
+    scopes = ANY_TOKEN
+    failures: ClassVar[list[Exception]] = []
+
+    def post(self, request: Request) -> Response:
+        Tenant.objects.create(slug="half-made")
+        if self.failures:
+            raise self.failures[0]
+        return Response({"made": True}, status=201)
+
+
+handler500 = "core.problems.server_error"
+urlpatterns = [path("v1/fragile", FragileView.as_view())]
+
+
+@pytest.mark.parametrize("failure", [Unavailable("Not now, try again later."), OperationalError("gone"), RuntimeError("bug")])
+@override_settings(ROOT_URLCONF="tests.accounts.test_idempotency")
+def test_errors_of_ours_are_not_kept(devops, failure):
     caller = call_as(devops)
     caller.client.raise_request_exception = False
-
-    def create_then_break(**words):
-        create(**words)
-        raise failure
-
-    from promotions import services
-
-    create = services.create_request
-    monkeypatch.setattr(services, "create_request", create_then_break)
-    assert caller.post(REQUESTS, body(), Idempotency_Key=KEY).status_code in {500, 503}
+    FragileView.failures = [failure]
+    answer = caller.post("/v1/fragile", {}, Idempotency_Key=KEY)
+    assert_problem(answer, *((500, "server_error") if isinstance(failure, RuntimeError) else (503, "unavailable")))
+    assert b"bug" not in answer.content, "nothing of its insides"
     assert not IdempotencyRecord.objects.exists()
-    assert not PromotionRequest.objects.exists(), "what it began is undone"
-    monkeypatch.undo()
-    assert caller.post(REQUESTS, body(), Idempotency_Key=KEY).status_code == 201
+    assert not Tenant.objects.filter(slug="half-made").exists(), "what it began is undone"
+    FragileView.failures = []
+    for _ in range(2):
+        assert caller.post("/v1/fragile", {}, Idempotency_Key=KEY).status_code == 201
+    assert Tenant.objects.filter(slug="half-made").count() == 1
 
 
 def test_the_secret_of_a_token_is_not_kept(devops):

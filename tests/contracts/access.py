@@ -36,6 +36,7 @@ class Row:
 
     call: str
     object: str
+    scope: str
     expected: dict[str, str]
 
 
@@ -45,11 +46,11 @@ def read_table() -> list[Row]:
     for line in TABLE.read_text().splitlines():
         if not line.startswith("|") or set(line) <= set("|- "):
             continue
-        call, thing, *cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+        call, scope, thing, *cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
         if call == "call":
             roles = cells
         else:
-            rows.append(Row(call, thing, dict(zip(roles, cells, strict=True))))
+            rows.append(Row(call, thing, scope, dict(zip(roles, cells, strict=True))))
     return rows
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from accounts.scopes import SCOPES
 from promotions.models import PromotionRequest
 from promotions.states import State
-from tests.api import REQUESTS
-from tests.contracts.access import CALLS, House, addresses, build_house, outcome, place, read_table
+from tests.api import REQUESTS, call_as
+from tests.contracts.access import CALLS, House, Row, addresses, build_house, outcome, place, read_table
 
 
 @pytest.fixture
@@ -30,6 +31,15 @@ def test_every_address_has_its_rows():
     in_table = {row.call for row in read_table()}
     assert in_table == set(addresses()), "add the new address to access_matrix.md and to CALLS in access.py"
     assert in_table == set(CALLS)
+
+
+def test_each_call_needs_exactly_its_scope(house):
+    """A token with every scope but this one is refused; one with nothing else is not."""
+    for call, scope in {row.call: row.scope for row in read_table() if row.scope not in {"-", "any"}}.items():
+        for scopes, expected in (([scope], False), ([name for name in SCOPES if name != scope], True)):
+            house.callers["cpi"] = call_as(house.users["cpi"], scopes)
+            got = outcome(house, "cpi", Row(call, "missing", scope, {}))
+            assert (got == "403 scope") == expected, f"{call} with {scopes}: {got}"
 
 
 def test_every_object_is_tried_where_there_is_one():

@@ -101,6 +101,9 @@ def reaches_of(user: User, *capabilities: Capability) -> dict[Capability, Reach]
         return dict.fromkeys(capabilities, NOWHERE)
     if user.is_superuser:
         return dict.fromkeys(capabilities, EVERYWHERE)
+    known: Grants | None = getattr(user, "_grants", None)
+    if known is not None:
+        return {capability: _reach_in(known, capability) for capability in capabilities}
     found: dict[str, set[int | None]] = {capability.value: set() for capability in capabilities}
     with connection.cursor() as cursor:
         cursor.execute(_REACHES, {"user": user.pk, "codenames": list(found)})
@@ -112,6 +115,12 @@ def reaches_of(user: User, *capabilities: Capability) -> dict[Capability, Reach]
         else Reach(False, tuple(sorted(tenant_id for tenant_id in found[capability] if tenant_id is not None)))
         for capability in capabilities
     }
+
+
+def _reach_in(known: Grants, capability: Capability) -> Reach:
+    if capability in known.everywhere:
+        return EVERYWHERE
+    return Reach(False, tuple(sorted(tenant for tenant, held in known.by_tenant.items() if capability in held)))
 
 
 def everywhere_of(user: User) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from django.core.cache import cache
 from django.db.models import F, QuerySet
 from django.http import QueryDict
 from django.urls import NoReverseMatch, reverse
+from redis.exceptions import RedisError
 
 from accounts.models import User
 from core.clock import now
@@ -153,14 +155,23 @@ def chain_mark() -> ChainMark:
     What was verified once is skipped for a day; `manage.py audit verify` reads the whole log again.
     """
     head = DomainEvent.objects.order_by("-sequence").values_list("sequence", flat=True).first() or 0
-    kept: dict[str, Any] = cache.get(_CHAIN_KEY) or {}
+    kept = _kept_mark()
     if kept.get("sequence", 0) > head:
         kept = {}
     reached = (kept.get("sequence", 0), kept.get("hash", GENESIS_HASH))
     if not kept or (reached[0] < head and not kept["reason"]):
         kept = _verify_on(reached)
-        cache.set(_CHAIN_KEY, kept, timeout=_KEPT)
+        with contextlib.suppress(RedisError):
+            cache.set(_CHAIN_KEY, kept, timeout=_KEPT)
     return ChainMark(kept["sequence"] >= head, dt.datetime.fromisoformat(kept["at"]), kept["reason"])
+
+
+def _kept_mark() -> dict[str, Any]:
+    """Nothing while the cache is away: then the page starts over at the first fact each time."""
+    try:
+        return cache.get(_CHAIN_KEY) or {}
+    except RedisError:
+        return {}
 
 
 def _verify_on(reached: tuple[int, str]) -> dict[str, Any]:

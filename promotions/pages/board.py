@@ -6,18 +6,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.core.exceptions import EmptyResultSet
-from django.db import connection
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import OuterRef, Subquery
 from django.http import QueryDict
 
-from accounts.models import Tenant, User
+from accounts.models import User
 from accounts.roles import Capability
-from accounts.selectors import grants_of, tenants_where
+from accounts.selectors import grants_of
 from core.search import prefix_query
 from promotions.models import SEARCH_VECTOR, PromotionRequest, PromotionRequestQuerySet, RunningVersion
 from promotions.selectors import Page, Wanted, list_requests
-from promotions.states import State
+from promotions.states import ACTIVE, State
 from promotions.types import Impact
 
 COUNTED_UP_TO = 1000
@@ -70,12 +68,16 @@ def page_of_requests(user: User, wanted: BoardFilter, *, limit: int, before: int
 
 def find_requests(user: User, wanted: BoardFilter) -> PromotionRequestQuerySet:
     """The requests `user` may see that match, whatever their state, in no order yet."""
-    found = PromotionRequest.objects.visible_to(user)
+    return narrow_board(PromotionRequest.objects.visible_to(user), user, wanted)
+
+
+def narrow_board(requests: PromotionRequestQuerySet, user: User, wanted: BoardFilter) -> PromotionRequestQuerySet:
+    """Those of the wanted tenant, requester and words, whatever their state."""
     if wanted.tenant:
-        found = found.filter(tenant__slug=wanted.tenant)
+        requests = requests.filter(tenant__slug=wanted.tenant)
     if wanted.requester:
-        found = found.filter(author__in=User.objects.filter(email__iexact=wanted.author_of(user)).values("pk"))
-    return search(found, wanted.text) if wanted.text else found
+        requests = requests.filter(author__in=User.objects.filter(email__iexact=wanted.author_of(user)).values("pk"))
+    return search(requests, wanted.text) if wanted.text else requests
 
 
 def search(requests: PromotionRequestQuerySet, text: str) -> PromotionRequestQuerySet:
@@ -84,22 +86,6 @@ def search(requests: PromotionRequestQuerySet, text: str) -> PromotionRequestQue
         return requests.filter(number=text.upper())
     query = prefix_query(text)
     return requests.none() if query is None else requests.alias(words=SEARCH_VECTOR).filter(words=query)
-
-
-def count_by_state(requests: PromotionRequestQuerySet) -> dict[str, int]:
-    """How many are in each state, in one query that stops counting a state at COUNTED_UP_TO + 1."""
-    parts, values = [], []
-    for state in State.values:
-        rows = requests.filter(state=state).order_by().values("pk")[: COUNTED_UP_TO + 1]
-        try:
-            sql, params = rows.query.sql_with_params()
-        except EmptyResultSet:
-            return {}
-        parts.append(f"SELECT %s, count(*) FROM ({sql}) AS one")  # noqa: S608 (Django wrote it)
-        values += [state, *params]
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), values)
-        return dict(cursor.fetchall())
 
 
 def spell_count(count: int) -> str:
@@ -190,16 +176,5 @@ def waiting_for(user: User, limit: int = 12) -> list[PromotionRequest]:
 def requests_of(user: User, limit: int = 6) -> list[PromotionRequest]:
     """The person's own newest requests, unfinished ones first."""
     own = PromotionRequest.objects.visible_to(user).filter(author_id=user.pk)
-    unfinished = Case(
-        When(state__in=[State.PENDING, State.SCHEDULED, State.APPROVED, State.DEPLOYING], then=Value(0)),
-        default=Value(1),
-    )
-    return list(for_cards(own).order_by(unfinished, "-pk")[:limit])
-
-
-def tenants_to_filter_by(user: User, limit: int = 200) -> QuerySet[Tenant]:
-    """The tenants whose requests `user` may see, if only the own ones."""
-    seen = Q(pk__in=tenants_where(user, Capability.VIEW_PROMOTIONS).values("pk")) | Q(
-        pk__in=tenants_where(user, Capability.VIEW_OWN_PROMOTIONS).values("pk")
-    )
-    return Tenant.objects.filter(seen).order_by("slug")[:limit]
+    newest = list(for_cards(own).order_by("-pk")[: 4 * limit])
+    return sorted(newest, key=lambda promotion: promotion.state not in ACTIVE)[:limit]

@@ -14,6 +14,7 @@ from accounts.selectors import grants_of
 from core.console import is_partial
 from core.paging import read_key
 from promotions.pages import board
+from promotions.pages.facets import read_facets
 from promotions.pages.looks import STATES
 
 PER_PAGE = {"cards": 24, "table": 50}
@@ -29,14 +30,15 @@ def request_list(request: HttpRequest) -> HttpResponse:
     can_create = may_create_somewhere(user)
     before = read_key(request.GET.get("before"))
     page = board.page_of_requests(user, wanted, limit=PER_PAGE[view], before=before)
+    found = read_facets(user, wanted)
     context = {
         "wanted": wanted,
         "view": view,
         "page": page,
         "is_first": before is None,
         "cards": board.make_cards(user, page.promotions),
-        "tabs": state_tabs(board.count_by_state(board.find_requests(user, wanted)), wanted.state),
-        "tenants": list(board.tenants_to_filter_by(user)),
+        "tabs": state_tabs(found.counts, wanted.state),
+        "tenants": found.tenants,
         "can_create": can_create,
     }
     template = "requests/list.html#list" if is_partial(request) and request.GET.get("part") else "requests/list.html"

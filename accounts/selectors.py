@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.db.models import BigIntegerField, Q, QuerySet, Value
 
 from accounts.models import (
@@ -19,7 +18,9 @@ from accounts.models import (
     User,
 )
 from accounts.roles import Capability, Role
+from core.clock import now
 from core.errors import NotFound
+from core.sql import build, columns, run, width
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,8 @@ def reaches_of(user: User, *capabilities: Capability) -> dict[Capability, Reach]
     if known is not None:
         return {capability: _reach_in(known, capability) for capability in capabilities}
     found: dict[str, set[int | None]] = {capability.value: set() for capability in capabilities}
-    with connection.cursor() as cursor:
-        cursor.execute(_REACHES, {"user": user.pk, "codenames": list(found)})
-        for codename, tenant_id in cursor.fetchall():
-            found[codename].add(tenant_id)
+    for codename, tenant_id in run(_REACHES, {"user": user.pk, "codenames": list(found)}):
+        found[codename].add(tenant_id)
     return {
         capability: EVERYWHERE
         if None in found[capability]
@@ -212,11 +211,23 @@ def home_tenant(user: User, among: Iterable[Tenant] | QuerySet[Tenant]) -> Tenan
     return Tenant.objects.filter(pk__in=ids, memberships__user=user).order_by("memberships__id").first()
 
 
+_TOKEN = f"""
+SELECT {columns(ApiToken, "token")}, {columns(User, "account")}
+FROM accounts_apitoken AS token JOIN accounts_user AS account ON account.id = token.user_id
+WHERE token.digest = %s AND token.revoked_at IS NULL AND account.is_active
+    AND (token.expires_at IS NULL OR token.expires_at > %s::timestamptz)
+"""  # noqa: S608 (our own columns)
+
+
 def find_token(secret: str) -> ApiToken | None:
     """The usable token with this secret, its user loaded; None for an unknown, expired or revoked one."""
     if not secret.startswith(ApiToken.PREFIX) or len(secret) > 200:
         return None
-    return ApiToken.objects.usable().select_related("user").filter(digest=ApiToken.digest_of(secret)).first()
+    for row in run(_TOKEN, [ApiToken.digest_of(secret), now()]):
+        token = build(ApiToken, row[: width(ApiToken)])
+        token.user = build(User, row[width(ApiToken) :])
+        return token
+    return None
 
 
 def own_token(user: User, token_id: int) -> ApiToken:

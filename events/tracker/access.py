@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -11,14 +11,17 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.authentication import note_use, require_scope
 from accounts.models import ApiToken, Tenant, User
 from accounts.roles import Capability
-from accounts.selectors import home_tenant
+from accounts.selectors import find_token, home_tenant
 from core.errors import DomainError, InvalidInput, NotAllowed, NotFound
+from core.sql import run
 from events.models import StatusNumbers
 from events.tracker.rights import Actor, open_tenants, tenant_numbered
+from events.tracker.vocabulary import GUIDE_STATUS_NUMBERS
 from events.tracker.wire.codec import Reading
-from events.tracker.wire.messages import AS_IN_THE_GUIDE, AS_ON_THE_WIRE
+from events.tracker.wire.messages import STATUS
 
 READ, WRITE = "events:read", "events:write"
+_CLIENT = "SELECT status_numbers FROM events_trackerclient WHERE token_id = %s"
 
 
 class NotLoggedIn(DomainError):
@@ -39,9 +42,16 @@ class Caller:
 
     def reading(self) -> Reading:
         """How the REST face reads the numbers of a status that this caller sends."""
-        client = getattr(self.token, "tracker_client", None) if self.token else None
-        numbers = client.status_numbers if client else settings.TRACKER_STATUS_NUMBERS
-        return AS_ON_THE_WIRE if numbers == StatusNumbers.WIRE else AS_IN_THE_GUIDE
+        return Reading(self._numbers)
+
+    def _numbers(self, enum: str) -> Mapping[int, int]:
+        """Asked only when a request has a number where a word is meant."""
+        if enum != STATUS:
+            return {}
+        numbers = settings.TRACKER_STATUS_NUMBERS
+        for (own,) in run(_CLIENT, [self.token.pk]) if self.token else ():
+            numbers = own
+        return {} if numbers == StatusNumbers.WIRE else GUIDE_STATUS_NUMBERS
 
     def require(self, scope: str) -> None:
         """NotAllowed for a token without the scope, NotLoggedIn for a stranger without the right."""
@@ -95,10 +105,11 @@ def identify(header: Callable[[str], str | None]) -> Caller:
     secret = _secret(header)
     if secret is None:
         return Caller(tenant=tenant)
-    token = _find(secret)
+    token = find_token(secret)
     if token is None:
         raise NotLoggedIn("This token is unknown, expired or revoked. Issue a new one on your profile.")
     note_use(token)
+    token.user.acting_token = token
     return Caller(token.user, token, tenant)
 
 
@@ -107,10 +118,3 @@ def _secret(header: Callable[[str], str | None]) -> str | None:
         scheme, _, secret = authorization.strip().partition(" ")
         return secret.strip() if scheme.lower() == "bearer" else ""
     return header("x-api-key")
-
-
-def _find(secret: str) -> ApiToken | None:
-    if not secret.startswith(ApiToken.PREFIX) or len(secret) > 200:
-        return None
-    tokens = ApiToken.objects.usable().select_related("user", "tracker_client")
-    return tokens.filter(digest=ApiToken.digest_of(secret)).first()

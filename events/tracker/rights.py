@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from accounts.models import Tenant, User
 from accounts.roles import Capability
-from accounts.selectors import grants_of
+from accounts.selectors import Reach, reaches_of
 from core.errors import NotAllowed
 
 # Whoever acts: a person, a stranger (AnonymousUser), or the system itself (None), which may do everything.
@@ -41,10 +41,17 @@ def open_tenants(actor: Actor, capability: Capability) -> list[int]:
         return list(Tenant.objects.values_list("pk", flat=True))
     if not isinstance(actor, User):
         return anonymous_tenants(capability)
-    grants = grants_of(actor)
-    if capability in grants.everywhere:
-        return list(Tenant.objects.values_list("pk", flat=True))
-    return [pk for pk, capabilities in grants.by_tenant.items() if capability in capabilities]
+    reach = _reach_of(actor, capability)
+    return list(Tenant.objects.values_list("pk", flat=True)) if reach.everywhere else list(reach.tenants)
+
+
+def _reach_of(user: User, capability: Capability) -> Reach:
+    """Read once per user object (that is, once per request), both capabilities at once."""
+    reaches: dict[Capability, Reach] | None = getattr(user, "_event_reaches", None)
+    if reaches is None:
+        reaches = reaches_of(user, Capability.VIEW_EVENTS, Capability.RECORD_EVENTS)
+        user._event_reaches = reaches  # type: ignore[attr-defined]
+    return reaches[capability]
 
 
 def check_can_record(actor: Actor, tenant_id: int) -> None:
@@ -52,7 +59,8 @@ def check_can_record(actor: Actor, tenant_id: int) -> None:
     if actor is None:
         return
     if isinstance(actor, User):
-        allowed = grants_of(actor).allow(Capability.RECORD_EVENTS, tenant_id)
+        reach = _reach_of(actor, Capability.RECORD_EVENTS)
+        allowed = reach.everywhere or tenant_id in reach.tenants
     else:
         allowed = tenant_id in anonymous_tenants(Capability.RECORD_EVENTS)
     if not allowed:

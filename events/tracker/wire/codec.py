@@ -19,7 +19,6 @@ from events.tracker.wire import scalars
 from events.tracker.wire.scalars import refuse, shown
 
 Plain = dict[str, Any]
-Numbers = Mapping[str, Mapping[int, int]]
 
 _KINDS = {
     FieldDescriptor.TYPE_STRING: "string",
@@ -63,9 +62,9 @@ def read_wider(field_name: str, parse: Callable[[Any, str], Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How numbers of enums are read, by the enum's full name; everything else is as on the wire."""
+    """How numbers of enums are read: `numbers(full name of the enum)` has those that mean another number."""
 
-    numbers: Numbers = field(default_factory=dict)
+    numbers: Callable[[str], Mapping[int, int]] = field(default=lambda enum: {})
 
 
 class EnumCodec:
@@ -87,7 +86,7 @@ class EnumCodec:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool):
-            value = reading.numbers.get(self.full_name, {}).get(value, value)
+            value = reading.numbers(self.full_name).get(value, value)
             if value in self.names:
                 return int(value)
         raise refuse(

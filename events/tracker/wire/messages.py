@@ -11,15 +11,12 @@ from events.tracker.pb.tracker.catalog.v1alpha1 import catalog_pb2
 from events.tracker.pb.tracker.event.v1alpha1 import event_pb2
 from events.tracker.pb.tracker.lock.v1alpha1 import lock_pb2
 from events.tracker.rights import tenant_numbered
-from events.tracker.vocabulary import GUIDE_STATUS_NUMBERS, MAX_IMPACT
+from events.tracker.vocabulary import MAX_IMPACT
 from events.tracker.wire import codec, scalars
-from events.tracker.wire.codec import MessageCodec, Plain, Reading, codec_of
+from events.tracker.wire.codec import MessageCodec, Plain, codec_of
 
 FILES = {"event": event_pb2.DESCRIPTOR, "lock": lock_pb2.DESCRIPTOR, "catalog": catalog_pb2.DESCRIPTOR}
 STATUS = "tracker.event.v1alpha1.Status"
-
-AS_ON_THE_WIRE = Reading()
-AS_IN_THE_GUIDE = Reading({STATUS: {number: status.value for number, status in GUIDE_STATUS_NUMBERS.items()}})
 
 
 @cache

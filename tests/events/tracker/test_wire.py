@@ -10,8 +10,9 @@ import pytest
 from google.protobuf import json_format
 
 from core.errors import InvalidInput
-from events.tracker.wire.codec import codec_of
-from events.tracker.wire.messages import AS_IN_THE_GUIDE, AS_ON_THE_WIRE, FILES, message
+from events.tracker.vocabulary import GUIDE_STATUS_NUMBERS
+from events.tracker.wire.codec import Reading, codec_of
+from events.tracker.wire.messages import FILES, STATUS, message
 from events.tracker.wire.scalars import format_duration, format_time
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -82,6 +83,8 @@ def test_nothing_is_lost_on_the_way_there_and_back(package, name):
 
 
 EVENT = message("event", "CreateEventRequest")
+AS_ON_THE_WIRE = Reading()
+AS_IN_THE_GUIDE = Reading(lambda enum: GUIDE_STATUS_NUMBERS if enum == STATUS else {})
 
 
 def attributes(reading=AS_IN_THE_GUIDE, **given):

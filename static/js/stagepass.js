@@ -259,7 +259,7 @@
   function tell(fact) {
     const news = NEWS[fact.type];
     if (!news || fact.actor === meta("stagepass-email") || Date.now() - toldAt < 3000) return;
-    if (all("[data-live]").some((part) => part.dataset.live.split(" ").includes(`${fact.subjectType}:${fact.subject}`))) return;
+    if (all("[data-live]").some((part) => concerns(part, fact.subjectType, fact.subject))) return;
     toldAt = Date.now();
     toast(`${fact.label} ${news[1]}`, news[0], fact.subjectType === "promotion" ? `/requests/${encodeURIComponent(fact.subject)}/` : "");
   }

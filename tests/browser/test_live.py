@@ -77,7 +77,7 @@ def test_a_lost_connection_is_shown_and_heals(server, window, cpi, make_request,
     make_request(target_name="made-meanwhile")
     page.context.set_offline(False)
     expect(page.locator("#connection")).to_be_hidden(timeout=20_000)
-    expect(page.get_by_role("link", name="made-meanwhile v2.1.0")).to_be_visible(timeout=4_000)
+    expect(page.get_by_role("link", name="made-meanwhile v2.1.0", exact=True)).to_be_visible(timeout=4_000)
 
 
 def test_news_of_others_come_as_a_toast(server, window, devops, cpi, make_request):

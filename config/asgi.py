@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
@@ -11,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.wsgi import application as django
 from events.live.routes import live
+from tickets.mcp.routes import METADATA_PATH, mcp, metadata
+from tickets.mcp.routes import PATH as MCP_PATH
 
 DJANGO_THREADS = 8
 
@@ -33,6 +37,20 @@ class WithCoroutines:
 
 # a2wsgi's types are narrower than the protocols it speaks.
 django_behind = WithCoroutines(cast(Any, WSGIMiddleware(cast(Any, django), workers=DJANGO_THREADS)))
-routes: list[BaseRoute] = [Route("/live", live), Mount("/", django_behind)]
+routes: list[BaseRoute] = [
+    Route("/live", live),
+    Route(MCP_PATH, mcp),
+    Route(METADATA_PATH, metadata),
+    Route(f"{METADATA_PATH}{MCP_PATH}", metadata),
+    Mount("/", django_behind),
+]
 
-application = Starlette(routes=routes, lifespan=live.lifespan)
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    """What runs as long as the process does."""
+    async with live.lifespan(app), mcp.lifespan(app):
+        yield
+
+
+application = Starlette(routes=routes, lifespan=lifespan)

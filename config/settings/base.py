@@ -367,3 +367,6 @@ TRACKER_ANONYMOUS_RIGHTS = env.items("TRACKER_ANONYMOUS_RIGHTS")
 TRACKER_AUTO_LOCK = env.text("TRACKER_AUTO_LOCK")
 TRACKER_LOCK_LIFETIME = dt.timedelta(hours=float(env.text("TRACKER_LOCK_HOURS")))
 TRACKER_RETENTION = dt.timedelta(days=float(env.text("TRACKER_RETENTION_DAYS")))
+
+# MCP: the account that lends its rights to callers without a token, in the demo only. On purpose no variable sets it.
+MCP_ANONYMOUS_ACCOUNT = ""

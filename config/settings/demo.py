@@ -15,3 +15,4 @@ DEMO_SEEDS = ["promotions.demo.seed_services", "tickets.demo.seed_tickets", "eve
 # So that every example of the events guide works as it is written.
 TRACKER_ANONYMOUS_TENANT = "tenant-finance"
 TRACKER_ANONYMOUS_RIGHTS = ["read", "write"]
+MCP_ANONYMOUS_ACCOUNT = "pierre.durand@cab-i.com"

@@ -1,0 +1,111 @@
+"""Arguments of a call against the tool's schema: exact in name and type, with a sentence for each fault."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from core.errors import InvalidInput
+
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_KINDS = {
+    "string": "a text", "integer": "a whole number, without quotes", "boolean": "true or false, without quotes",
+    "array": "a list", "object": "an object",
+}  # fmt: skip
+MOST_FAULTS = 20
+
+
+def _is_integer(checker: Any, value: Any) -> bool:
+    """JSON Schema also takes 1.0 for a whole number; our services do not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+Exact = extend(Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer))
+
+
+class Checker:
+    """Checks calls of one tool."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.properties: dict[str, Any] = schema["properties"]
+        self._validator = Exact(schema)
+
+    def check(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments with defaults filled in; InvalidInput names every field at fault."""
+        try:
+            errors = _faults(self._validator.iter_errors(arguments))
+            if not errors:
+                _refuse_unstorable(arguments, "", errors)
+        except RecursionError:
+            errors = {"arguments": ["This is nested too deeply."]}
+        if errors:
+            raise InvalidInput(dict(list(errors.items())[:MOST_FAULTS]))
+        usual = {name: piece["default"] for name, piece in self.properties.items() if "default" in piece}
+        return usual | arguments
+
+
+def _faults(found: Iterable[ValidationError]) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    for fault in found:
+        for field, sentence in _told(fault):
+            errors.setdefault(field, []).append(sentence)
+        if len(errors) > MOST_FAULTS:
+            break
+    return errors
+
+
+def _told(fault: ValidationError) -> list[tuple[str, str]]:
+    """Field and sentence; members that are missing or unknown are fields themselves."""
+    place, value, limit = _place(fault.absolute_path), fault.instance, fault.validator_value
+    if fault.validator == "required":
+        return [(_join(place, name), "Missing. Give it.") for name in limit if name not in value][:MOST_FAULTS]
+    if fault.validator == "additionalProperties":
+        known = fault.schema.get("properties", {})
+        told = f"Unknown. Known: {', '.join(known)}." if known else "Unknown. This takes no arguments."
+        return [(_join(place, str(name)[:60]), told) for name in value if name not in known][:MOST_FAULTS]
+    sentences = {
+        "type": lambda: f"Give {_kinds(limit)}.",
+        "enum": lambda: f"Choose one of: {', '.join(map(str, limit))}.",
+        "minLength": lambda: "Give a text; this is empty.",
+        "maxLength": lambda: f"At most {limit} characters; this has {len(value)}.",
+        "minimum": lambda: f"At least {limit}.",
+        "maximum": lambda: f"At most {limit}.",
+        "maxItems": lambda: f"At most {limit}; this has {len(value)}.",
+        "minItems": lambda: f"At least {limit}.",
+        "pattern": lambda: f"Not as described: {fault.schema.get('description', limit)}",
+        "anyOf": lambda: 'Give a worker type, or {"stage": …, "gate": true}.',
+    }
+    told = sentences.get(str(fault.validator), lambda: "Not as described.")()
+    return [(place or "arguments", told)]
+
+
+def _kinds(kinds: str | list[str]) -> str:
+    return " or ".join(_KINDS.get(kind, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds))
+
+
+def _place(path: Iterable[str | int]) -> str:
+    place = ""
+    for part in path:
+        place = f"{place}[{part}]" if isinstance(part, int) else _join(place, part)
+    return place
+
+
+def _join(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def _refuse_unstorable(value: Any, place: str, errors: dict[str, list[str]]) -> None:
+    """Texts that are no characters at all: NUL, and halves of pairs."""
+    if isinstance(value, str) and _UNSTORABLE.search(value):
+        errors.setdefault(place, []).append("Remove the control characters; they cannot be kept.")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_unstorable(inner, _join(place, name), errors)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_unstorable(inner, f"{place}[{index}]", errors)

@@ -1,0 +1,189 @@
+"""The door at /mcp: whom it lets in, from where, and how much; and the document that tells clients about tokens."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from accounts.scopes import SCOPES
+from core.errors import DomainError, NotAllowed
+from core.problems import CONTENT_TYPE, problem
+from tickets.mcp.callers import Caller, NotAuthenticated, identify, lend
+from tickets.mcp.calls import in_thread
+from tickets.mcp.compatibility import modernize
+from tickets.mcp.registry import READ, WORK, WRITE
+from tickets.mcp.server import CALLER, REQUEST_ID, make_server
+
+PATH = "/mcp"
+METADATA_PATH = "/.well-known/oauth-protected-resource"
+_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,100}")
+
+
+class TooLarge(DomainError):
+    """More than a call can mean."""
+
+    status = 413
+    code = "too_large"
+    title = "Too large"
+
+
+class WrongMethod(DomainError):
+    """There are no streams and no sessions here."""
+
+    status = 405
+    code = "method_not_allowed"
+    title = "Method not allowed"
+
+
+class Mcp:
+    """POST /mcp. Any worker process answers any call: nothing is remembered between two."""
+
+    def __init__(self) -> None:
+        self._manager: StreamableHTTPSessionManager | None = None
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any) -> AsyncIterator[None]:
+        """The manager's, which serves only inside it and only once."""
+        self._manager = StreamableHTTPSessionManager(
+            make_server(), json_response=True, stateless=True,
+            max_request_body_size=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+            # Ours is the door; see below.
+            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        )  # fmt: skip
+        async with self._manager.run():
+            yield
+        self._manager = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+        try:
+            _refuse_strangers(headers)
+            if scope["method"] != "POST":
+                raise WrongMethod("Send calls as POST; there are no streams and no sessions here.")
+            caller = await _let_in(headers, scope)
+            body = await _read_body(headers, receive)
+        except DomainError as refusal:
+            await _refusal(refusal, request_id)(scope, receive, send)
+            return
+        if body is None or self._manager is None:
+            return
+        fresh, body = modernize(scope["headers"], body)
+        inner = {**scope, "headers": fresh, CALLER: caller, REQUEST_ID: request_id}
+        await self._manager.handle_request(inner, _replay(body, receive), _stamped(send, request_id))
+
+
+def _refuse_strangers(headers: Headers) -> None:
+    """A page of another site must not call through someone's browser, whatever name it found for this machine."""
+    host = headers.get("host", "")
+    domain, _ = split_domain_port(host)
+    if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
+        raise NotAllowed("This name is not one of this server's. Use its own address.", code="wrong_host")
+    origin = headers.get("origin")
+    if origin is None:
+        return
+    trusted = {_site(address) for address in (settings.SITE_URL, *settings.CSRF_TRUSTED_ORIGINS)}
+    if _site(origin) not in trusted and urlsplit(origin).netloc != host:
+        raise NotAllowed("Pages of other sites may not call this address.", code="wrong_origin")
+
+
+def _site(address: str) -> str:
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}".lower()
+
+
+async def _let_in(headers: Headers, scope: Scope) -> Caller:
+    given = headers.get("authorization")
+    if given is None:
+        client = scope.get("client") or ("", 0)
+        return await in_thread(lend, str(client[0]))
+    scheme, _, secret = given.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAuthenticated("Send a token: Authorization: Bearer sp_… Issue one on your profile.")
+    return await in_thread(identify, secret.strip())
+
+
+async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
+    """The body; None when the caller went away. TooLarge beyond what Django would take."""
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    told = headers.get("content-length", "0")
+    size, pieces = 0, []
+    while True:
+        if size > most or (told.isdigit() and len(told) < 19 and int(told) > most):
+            raise TooLarge(f"At most {most} bytes in one call.")
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        piece = message.get("body", b"")
+        size += len(piece)
+        pieces.append(piece)
+        if not message.get("more_body"):
+            break
+    if size > most:
+        raise TooLarge(f"At most {most} bytes in one call.")
+    return b"".join(pieces)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """The body once more, then whatever comes."""
+    unread = [body]
+
+    async def receive_again() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        return await receive()
+
+    return receive_again
+
+
+def _stamped(send: Send, request_id: str) -> Send:
+    async def send_stamped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = [(b"x-request-id", request_id.encode()), (b"cache-control", b"no-store")]
+            message = {**message, "headers": [*message.get("headers", []), *own]}
+        await send(message)
+
+    return send_stamped
+
+
+def _refusal(refusal: DomainError, request_id: str) -> Response:
+    headers = {"X-Request-ID": request_id, "Cache-Control": "no-store"}
+    if refusal.status == 401:
+        metadata = f'resource_metadata="{settings.SITE_URL}{METADATA_PATH}{PATH}"'
+        headers["WWW-Authenticate"] = f'Bearer realm="stagepass", {metadata}, scope="{READ} {WRITE} {WORK}"'
+    if refusal.status == 405:
+        headers["Allow"] = "POST"
+    if refusal.status == 503:
+        headers["Retry-After"] = "5"
+    return Response(json.dumps(problem(refusal)), refusal.status, headers, CONTENT_TYPE)
+
+
+async def metadata(request: Request) -> JSONResponse:
+    """RFC 9728: what this resource is called, and how it takes tokens. People issue those on their profile."""
+    return JSONResponse(
+        {
+            "resource": f"{settings.SITE_URL}{PATH}",
+            "resource_name": "Stagepass tickets",
+            "scopes_supported": [scope for scope in SCOPES if scope.startswith("tickets:")],
+            "bearer_methods_supported": ["header"],
+        },
+        headers={"Access-Control-Allow-Origin": "*", "Cache-Control": "max-age=3600"},
+    )
+
+
+mcp = Mcp()

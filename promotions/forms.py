@@ -10,7 +10,8 @@ from django.utils import timezone
 from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import home_tenant, tenants_where
-from core.errors import DomainError, InvalidInput
+from core import forms as core_forms
+from core.forms import plain_lines
 from promotions.models import PromotionRequest
 from promotions.pages.looks import TARGETS
 from promotions.types import Impact, PromotionContent
@@ -43,31 +44,10 @@ IMPACT_WORDS = {
 }
 
 
-class DomainForm(forms.Form):
-    """A form whose faults are the domain's sentences, beside the field they are about."""
+class DomainForm(core_forms.DomainForm):
+    """A form about promotion requests."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.required = False
-            field.widget.attrs.setdefault("class", _css_of(field.widget))
-
-    def take(self, error: DomainError) -> None:
-        """Show a refusal beside its field, or above the form when it has none here."""
-        told = error.errors if isinstance(error, InvalidInput) else {error.field: [error.message]}
-        for name, sentences in told.items():
-            field = FORM_FIELDS.get(name, "")
-            for sentence in sentences:
-                self.add_error(field if field in self.fields else None, sentence)
-
-
-def _css_of(widget: forms.Widget) -> str:
-    if isinstance(widget, forms.CheckboxInput | forms.RadioSelect):
-        return ""
-    if isinstance(widget, forms.Textarea):
-        return "textarea"
-    return "select" if isinstance(widget, forms.Select) else "input"
+    names = FORM_FIELDS
 
 
 class PromotionForm(DomainForm):
@@ -150,10 +130,10 @@ class PromotionForm(DomainForm):
             target_type=typed.get("target_type", ""),
             target_name=typed.get("target_name", ""),
             version=typed.get("version", ""),
-            justification=_lines(typed.get("justification", "")),
-            release_notes=_lines(typed.get("release_notes", "")),
+            justification=plain_lines(typed.get("justification", "")),
+            release_notes=plain_lines(typed.get("release_notes", "")),
             impact=typed.get("impact", ""),
-            rollback_plan=_lines(typed.get("rollback_plan", "")),
+            rollback_plan=plain_lines(typed.get("rollback_plan", "")),
             scheduled_at=typed.get("scheduled_at"),
             staging_tests_passed=typed.get("staging_tests_passed", False),
             security_scan_passed=typed.get("security_scan_passed", False),
@@ -161,11 +141,6 @@ class PromotionForm(DomainForm):
             test_evidence_url=typed.get("test_evidence_url", ""),
             tickets=tuple(typed.get("tickets", "").replace(",", " ").split()),
         )
-
-
-def _lines(text: str) -> str:
-    """Line ends as we keep them; browsers send CR LF."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def initial_of(promotion: PromotionRequest) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models.functions import Right
+from django.db.models.functions import Right, Upper
 
 from accounts.models import User
 from accounts.roles import Capability
@@ -19,6 +19,7 @@ from promotions.pages.looks import FIELDS, IMPACTS, STEPS, Look
 from promotions.policies.base import Outcome, Verdict
 from promotions.services.transition import SUBJECT_TYPE
 from promotions.states import DEPLOYMENT_ACTIVE, PROMOTION, State
+from tickets.models import Ticket
 
 SHOWN_LOG = 48 * 1024
 
@@ -272,3 +273,13 @@ def attempts_of(promotion: PromotionRequest) -> Attempts:
     """How the deployment of a request goes."""
     newest = promotion.deployments.defer("log", "options", "result").annotate(tail=Right("log", SHOWN_LOG))
     return Attempts(newest.order_by("-attempt").first())
+
+
+def tickets_named(user: User, promotion: PromotionRequest) -> list[tuple[str, Ticket | None]]:
+    """The keys the request names, each with its ticket where there is one that `user` may see."""
+    if not promotion.tickets:
+        return []
+    found = Ticket.objects.visible_to(user).filter(tenant=promotion.tenant_id).select_related("tenant")
+    keys = [key.upper() for key in promotion.tickets]
+    by_key = {ticket.key.upper(): ticket for ticket in found.alias(name=Upper("key")).filter(name__in=keys)}
+    return [(key, by_key.get(key.upper())) for key in promotion.tickets]

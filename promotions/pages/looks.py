@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from core.looks import Look
 from promotions.states import State
 from promotions.types import Impact, TargetType
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The word people read, its tone (a colour family of the stylesheet) and its icon."""
-
-    label: str
-    tone: str
-    shape: str = ""
-    live: bool = False
-
 
 STATES: dict[str, Look] = {
     State.PENDING: Look("Pending", "amber", "clock"),

@@ -58,6 +58,7 @@ def detail_context(user: User, promotion: PromotionRequest) -> dict[str, Any]:
         "comparison": dossier.compare_with_production(user, promotion),
         "timeline": dossier.timeline_of(promotion, dossier.facts_about(promotion)),
         "steps": dossier.steps_of(promotion),
+        "tickets": dossier.tickets_named(user, promotion),
         "can_edit": promotion.state == "pending" and promotion.author_id == user.pk,
         "reason_against_comment": permissions.reason_against(permissions.check_can_comment, user, promotion),
         "comment_form": CommentForm(prefix="say"),

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import Tenant, User
 from accounts.pages import person_of
 from core.console import go
+from core.drafts import drop_draft, keep_and_sign_in, kept_draft
 from core.errors import Conflict, DomainError, NotAllowed
 from promotions import permissions, services
 from promotions.forms import PromotionForm, initial_of
@@ -25,9 +26,6 @@ from promotions.types import PromotionContent
 from promotions.views.board import may_create_somewhere
 from promotions.views.detail import address_of
 from promotions.wire import content_digest
-
-MOST_KEPT = 100_000
-DRAFT = "draft:"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -65,7 +63,7 @@ def _create(request: HttpRequest, user: User, form: PromotionForm) -> HttpRespon
             return go(request, address_of(twin))
         form.take(error)
         return _show(request, form, status=422)
-    request.session.pop(DRAFT + request.path, None)
+    drop_draft(request)
     messages.success(request, f"{promotion.number} was created. It waits for approval by someone else.")
     return go(request, address_of(promotion))
 
@@ -96,7 +94,7 @@ def request_edit(request: HttpRequest, number: str) -> HttpResponse:
     if promotion.state != State.PENDING:
         messages.error(request, wrong_state(promotion, "edit").message)
         return go(request, address_of(promotion))
-    kept = kept_draft(request, user)
+    kept = kept_draft(request, str(user.public_id))
     if request.method != "POST":
         form = PromotionForm(kept, user=user) if kept else PromotionForm(initial=initial_of(promotion), user=user)
         form.errors.clear() if kept else None
@@ -112,7 +110,7 @@ def request_edit(request: HttpRequest, number: str) -> HttpResponse:
     except DomainError as error:
         form.take(error)
         return _show(request, form, promotion=promotion, status=422)
-    request.session.pop(DRAFT + request.path, None)
+    drop_draft(request)
     messages.success(request, f"{promotion.number} was changed. Earlier reviews no longer count.")
     return go(request, address_of(promotion))
 
@@ -149,7 +147,7 @@ def _hint(form: PromotionForm) -> candidates.VersionHint:
 
 def _start(request: HttpRequest, user: User) -> dict[str, Any]:
     """What an empty form begins with: a draft that outlived its session, or what the link names."""
-    kept = kept_draft(request, user)
+    kept = kept_draft(request, str(user.public_id))
     if kept:
         named = {name: kept.get(name, "") for name in PromotionForm.base_fields}
         return {"initial": {**named, "restored": True}}
@@ -164,23 +162,6 @@ def _start(request: HttpRequest, user: User) -> dict[str, Any]:
         if request.GET.get(parameter)
     }
     return {"initial": {"target_type": "api", "impact": "low", **named}}
-
-
-def keep_and_sign_in(request: HttpRequest) -> HttpResponse:
-    """To the log-in page; what was typed waits in the session and is back in the form afterwards."""
-    if request.method == "POST" and len(request.body) <= MOST_KEPT:
-        request.session[DRAFT + request.path] = request.POST.urlencode()
-        messages.info(request, "Your session had ended. Sign in; what you typed is kept.")
-    return redirect_to_login(request.get_full_path())
-
-
-def kept_draft(request: HttpRequest, user: User) -> QueryDict | None:
-    """The draft of this person that waits for this page."""
-    kept = request.session.get(DRAFT + request.path)
-    if not kept:
-        return None
-    draft = QueryDict(kept)
-    return draft if draft.get("drafted_by") == str(user.public_id) else None
 
 
 @require_POST

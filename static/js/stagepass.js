@@ -179,6 +179,64 @@
     if (event.target instanceof Element && event.target.matches("input[form]")) countTicked();
   });
 
+  // Board: a card is dragged to a column that its ticket may go to, or moved by its menu (m) ---------------------------------
+  let dragged = null;
+  const targetsOf = (card) => new Map((card?.dataset.targets ?? "").split(" ").filter(Boolean).map((pair) => pair.split(":")));
+  const columnAt = (target) => target instanceof Element ? target.closest("[data-column][data-allowed]") : null;
+  function endDrag() {
+    for (const mark of ["dragging", "dragged", "allowed", "over"]) for (const part of all(`[data-${mark}]`)) delete part.dataset[mark];
+    dragged = null;
+    refreshStale();
+  }
+  document.addEventListener("dragstart", (event) => {
+    const card = event.target instanceof Element ? event.target.closest("[data-targets][draggable]") : null;
+    if (!card) return;
+    dragged = card;
+    card.dataset.dragged = "";
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", card.dataset.href);
+    const board = card.closest("[data-board]");
+    const targets = targetsOf(card);
+    board.dataset.dragging = "";
+    for (const column of all("[data-column]", board)) if (targets.has(column.dataset.column)) column.dataset.allowed = "";
+  });
+  document.addEventListener("dragover", (event) => {
+    const column = dragged && columnAt(event.target);
+    for (const other of all("[data-over]")) if (other !== column) delete other.dataset.over;
+    if (!column) return;
+    event.preventDefault();
+    column.dataset.over = "";
+  });
+  document.addEventListener("drop", (event) => {
+    const column = dragged && columnAt(event.target);
+    if (!column) return;
+    event.preventDefault();
+    moveCard(dragged, targetsOf(dragged).get(column.dataset.column));
+  });
+  document.addEventListener("dragend", endDrag);
+  // What takes a reason is asked on its own page.
+  function moveCard(card, verb) {
+    const address = `${card.dataset.href}${verb}/`;
+    if (verb === "decline" || !window.htmx) return location.assign(address);
+    card.dataset.sent = "";
+    const prefix = verb.replaceAll("-", "_");
+    window.htmx.ajax("POST", address, { source: "#move", swap: "none", values: { board: "1", [`${prefix}-version`]: card.dataset.version } });
+  }
+  document.addEventListener("stagepass:say", (event) => { toast(event.detail.words, event.detail.tone); announce(event.detail.words); });
+  document.addEventListener("stagepass:moved", () => { const part = find("#tickets"); if (part) window.htmx?.trigger(part, "stagepass:changed"); });
+  document.addEventListener("click", (event) => {
+    const move = event.target instanceof Element ? event.target.closest("[data-moves] a") : null;
+    if (!move || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    moveCard(move.closest("[data-targets]"), move.pathname.split("/").at(-2));
+  });
+  function openMoves(row) {
+    const menu = row && find("[data-moves]", row);
+    if (!menu) return;
+    menu.open = true;
+    find("a", menu)?.focus();
+  }
+
   // Keyboard --------------------------------------------------------------------------------------------------------------
   const rows = () => all("[data-row]");
   const chosen = () => find("[data-row][data-selected]");
@@ -218,6 +276,7 @@
       a: () => decide("a"),
       r: () => decide("r"),
       c: () => find('[data-key="c"]')?.click(),
+      m: () => openMoves(row),
     };
     if (event.key === "Enter" && row && !(target instanceof Element && target.matches("a, button, summary"))) location.assign(row.dataset.href);
     if (event.key === "Escape") for (const menu of all("details.menu[open]")) menu.open = false;
@@ -230,7 +289,7 @@
   const FALLBACK_SECONDS = 10;
   const stale = new Set();
   const concerns = (part, type, subject) => part.dataset.live.split(" ").some((topic) => topic === "*" || topic === type || topic === `${type}:${subject}`);
-  const busy = (part) => Boolean(find("dialog[open]", part)) || (part.contains(document.activeElement) && document.activeElement.matches("textarea, input:not([type=checkbox])"));
+  const busy = (part) => Boolean(find("dialog[open], [data-dragged], [data-moves][open]", part)) || (part.contains(document.activeElement) && document.activeElement.matches("textarea, input:not([type=checkbox])"));
   function refresh(part) {
     if (busy(part)) { stale.add(part); return; }
     stale.delete(part);

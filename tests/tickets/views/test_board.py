@@ -1,0 +1,149 @@
+"""The board and the list: who sees what, filters as addresses, counts, paging, and a fixed number of queries."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tickets.models import Ticket
+from tickets.services import close_ticket, ensure_project, move_ticket
+from tickets.types import Priority
+
+
+def shown(response) -> set[str]:
+    if response.context.get("columns") is not None:
+        return {card.ticket.key for _, cards in response.context["columns"] for card in cards}
+    return {card.ticket.key for card in response.context["cards"]}
+
+
+def test_people_see_the_tickets_of_their_tenants(
+    browse, ticket, make_ticket, devops, cpi, cpi_admin, viewer, outsider, worker, other_tenant
+):
+    make_ticket("SHOP-1", by=outsider, in_project=ensure_project(key="shop", by=outsider, tenant=other_tenant))
+    mine, foreign = {"TICKET-001"}, {"SHOP-1"}
+    expected = {devops: mine, cpi: mine, viewer: mine, worker: mine, cpi_admin: mine | foreign, outsider: foreign}
+    for user, keys in expected.items():
+        for address in ("/tickets/", "/tickets/?view=list"):
+            assert (user.email, shown(browse(user).get(address))) == (user.email, keys)
+
+
+def test_filters_come_from_the_address(browse, make_ticket, devops, cpi, tenant):
+    make_ticket("PAY-1", labels=("refunds",), priority=Priority.URGENT, title="Refunds by parcel", type="bug")
+    make_ticket("PAY-2", title="Ledger", assignees=(devops.email,))
+    other = ensure_project(key="other/project", by=devops, tenant=tenant)
+    closed = make_ticket("PAY-3", title="Receipts", in_project=other)
+    close_ticket(ticket=closed, by=devops)
+    client = browse(devops)
+    for address, keys in {
+        "": {"PAY-1", "PAY-2"},
+        "?q=refunds": {"PAY-1"},
+        "?q=pay-2": {"PAY-2"},
+        "?label=refunds": {"PAY-1"},
+        "?priority=urgent": {"PAY-1"},
+        "?priority=nonsense": {"PAY-1", "PAY-2"},
+        "?type=bug": {"PAY-1"},
+        "?assignee=me": {"PAY-2"},
+        f"?assignee={devops.email.upper()}": {"PAY-2"},
+        "?project=other/project": set(),
+        "?project=other/project&view=list": {"PAY-3"},
+        "?state=completed": {"PAY-3"},
+        "?state=open&view=list": {"PAY-1", "PAY-2"},
+        "?state=nonsense": {"PAY-1", "PAY-2"},
+        "?view=list": {"PAY-1", "PAY-2", "PAY-3"},
+        "?q=%00%27%29%3B--": set(),
+    }.items():
+        assert (address, shown(client.get("/tickets/" + address))) == (address, keys)
+
+
+@pytest.mark.parametrize("address", ["/tickets/", "/tickets/?view=list", "/tickets/?q=number", "/tickets/?assignee=me"])
+@pytest.mark.parametrize("person", ["devops", "cpi_admin"])
+def test_pages_make_at_most_eight_queries_at_any_size(address, person, request, browse, make_many):
+    client = browse(request.getfixturevalue(person))
+    client.get(address)
+    measured = []
+    for count in (1, 50, 1000):
+        Ticket.objects.all().delete()
+        make_many(count)
+        with CaptureQueriesContext(connection) as queries:
+            response = client.get(address)
+        assert response.status_code == 200
+        measured.append(len(queries))
+    assert max(measured) <= 8, measured
+
+
+def test_paging_reaches_every_ticket_once(browse, make_many, cpi):
+    make_many(130)
+    client, seen, address = browse(cpi), [], "/tickets/?view=list"
+    while address:
+        response = client.get(address)
+        seen += [card.ticket.key for card in response.context["cards"]]
+        following = response.context["next"]
+        address = f"/tickets/?view=list&before={following}" if following else ""
+    assert len(seen) == len(set(seen)) == 130
+
+
+def test_a_long_column_shows_its_newest_and_leads_to_the_list(browse, make_many, cpi):
+    make_many(1005)
+    page = browse(cpi).get("/tickets/").content.decode()
+    assert "1000+" in page
+    assert "MANY-1004" in page
+    assert ">MANY-3<" not in page
+    assert "?view=list&amp;state=open" in page
+
+
+def test_a_card_may_go_only_where_the_rules_and_the_role_allow(browse, ticket, devops, cpi, viewer, make_ticket):
+    gated = make_ticket("TICKET-002", "?sign-off")
+    for one in (ticket, gated):
+        move_ticket(ticket=one, verb="request_approval", by=devops)
+
+    def targets(user) -> dict[str, str]:
+        columns = browse(user).get("/tickets/").context["columns"]
+        return {card.ticket.key: card.targets for _, cards in columns for card in cards}
+
+    assert targets(cpi) == {"TICKET-001": "approved:approve declined:decline", "TICKET-002": ""}
+    assert targets(devops) == targets(viewer) == {"TICKET-001": "", "TICKET-002": ""}
+
+
+def test_empty_boards_say_what_to_do_next(browse, devops, viewer, project):
+    assert "New ticket" in browse(devops).get("/tickets/").content.decode()
+    assert "/tickets/new/" not in browse(viewer).get("/tickets/").content.decode()
+    assert "Clear the filters" in browse(devops).get("/tickets/?q=nothing").content.decode()
+
+
+def test_a_part_is_only_for_htmx_and_strangers_are_asked_to_sign_in(browse, client, ticket, cpi):
+    part = browse(cpi).get("/tickets/?part=tickets", headers={"HX-Request": "true"}).content.decode()
+    assert "TICKET-001" in part
+    assert "<html" not in part
+    assert "<html" in browse(cpi).get("/tickets/?part=tickets").content.decode()
+    for address in ("/tickets/", "/tickets/TICKET-001/", "/tickets/new/", "/workers/", "/tickets/bulk/"):
+        assert client.get(address).status_code == 302
+
+
+def test_bulk_changes_each_as_it_was_shown_and_tells_of_each(browse, make_ticket, devops, viewer):
+    first, second = make_ticket("PAY-1"), make_ticket("PAY-2")
+    client = browse(devops)
+    page = client.get("/tickets/bulk/?ticket=tenant-finance/PAY-1&ticket=tenant-finance/PAY-2&ticket=x/NOPE")
+    assert [ticket.key for ticket in page.context["tickets"]] == ["PAY-1", "PAY-2"]
+    assert page.context["missing"] == ["NOPE"]
+    move_ticket(ticket=second, verb="start", by=devops)
+    ticked = ["tenant-finance/PAY-1@1", "tenant-finance/PAY-2@1", "tenant-retail/PAY-1@1"]
+    nothing = client.post("/tickets/bulk/", {"ticket": ticked, "change": "", "comment": "why not"})
+    assert nothing.status_code == 422
+    assert "why not" in nothing.content.decode()
+    done = client.post("/tickets/bulk/", {"ticket": ticked, "change": "stop", "comment": "Not this year"})
+    assert [bool(outcome.refused) for outcome in done.context["outcomes"]] == [False, True, True]
+    assert Ticket.objects.get(pk=first.pk).state == "stopped"
+    assert Ticket.objects.get(pk=second.pk).state == "in_progress"
+    refused = browse(viewer).post("/tickets/bulk/", {"ticket": ["tenant-finance/PAY-2@2"], "change": "stop"})
+    assert "may not" in refused.context["outcomes"][0].refused
+    assert Ticket.objects.get(pk=second.pk).state == "in_progress"
+
+
+def test_workers_and_what_they_hold(browse, claimed, make_worker, viewer, outsider):
+    make_worker("tester", "tester-1")
+    page = browse(viewer).get("/workers/").content.decode()
+    assert "architect-1" in page
+    assert "TICKET-001" in page
+    assert "tester-1" not in browse(viewer).get("/workers/?status=active").content.decode()
+    assert "architect-1" not in browse(outsider).get("/workers/").content.decode()

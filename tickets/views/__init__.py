@@ -1,0 +1,1 @@
+"""The pages of tickets: each parses, calls one service, presents."""

@@ -20,7 +20,8 @@ class TracedTask(Task):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # As Django does before a request: what the database dropped (a restart) or is too old is opened anew.
-        close_old_connections()
+        if not transaction.get_connection().in_atomic_block:
+            close_old_connections()
         given = str(self.request.get("stagepass_request_id") or "")
         about = {"task": self.name, "task_id": self.request.id}
         with acting_through("system", given), structlog.contextvars.bound_contextvars(**about):

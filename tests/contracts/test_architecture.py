@@ -38,7 +38,7 @@ CORE_MODULES = {
     "admin", "canonical", "clock", "context", "doorbell", "errors", "failpoints", "health", "markdown", "metrics",
     "middleware", "plugins", "problems", "rest", "search", "sql", "story", "transitions",
     # the console's frame, which no app owns
-    "charts", "console", "design", "paging", "views",
+    "charts", "console", "design", "drafts", "forms", "looks", "paging", "views",
 }  # fmt: skip
 WIRING = {"__init__", "apps", "management", "tasks", "templates", "templatetags", "urls"}
 

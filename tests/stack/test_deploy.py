@@ -27,7 +27,7 @@ def test_each_variable_that_the_containers_get_is_one_that_the_settings_read(ser
 
 def test_the_parts_are_those_of_the_local_stack(services: dict[str, Any]) -> None:
     local = {program.name: list(program.command())[1:] for program in programs.workers(PLACES)}
-    assert set(local) | {"web", "migrate", "postgres", "valkey"} == set(services)
+    assert set(local) | {"web", "grpc", "migrate", "postgres", "valkey"} == set(services)
     assert services["dispatcher"]["command"][1:] == local["dispatcher"]
     assert services["worker"]["command"] == local["worker"][1:]
     assert services["beat"]["command"][:4] == local["beat"][1:5]

@@ -70,7 +70,7 @@ def _faults(found: Iterable[ValidationError]) -> dict[str, list[str]]:
 
 def _told(fault: ValidationError) -> list[tuple[str, str]]:
     """Field and sentence; members that are missing or unknown are fields themselves."""
-    place, value = _place(fault.absolute_path), fault.instance
+    place, value = _place(fault.absolute_path), cast(Any, fault.instance)
     # Anything may stand in a schema, as far as types go; ours are all of the plain kind.
     limit, schema = cast(Any, fault.validator_value), cast(dict[str, Any], fault.schema)
     if fault.validator == "required":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tickets.mcp import schemas
 from tickets.mcp.registry import TOOLS, Form, alias
 from tickets.mcp.ticket_tools import ONE
@@ -13,7 +15,7 @@ def _of_queue(form: Form) -> Form:
     return {**form, "worker_type": name.removesuffix("-queue")}
 
 
-def _renamed(**names: str):  # type: ignore[no-untyped-def]
+def _renamed(**names: str) -> Callable[[Form], Form]:
     return lambda form: {names.get(name, name): value for name, value in form.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -38,7 +38,7 @@ class Checker:
     def check(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments with defaults filled in; InvalidInput names every field at fault."""
         try:
-            errors = _faults(self._validator.iter_errors(arguments))
+            errors = self._too_long(arguments) or _faults(self._validator.iter_errors(arguments))
             if not errors:
                 _refuse_unstorable(arguments, "", errors)
         except RecursionError:
@@ -47,6 +47,15 @@ class Checker:
             raise InvalidInput(dict(list(errors.items())[:MOST_FAULTS]))
         usual = {name: piece["default"] for name, piece in self.properties.items() if "default" in piece}
         return usual | arguments
+
+    def _too_long(self, arguments: dict[str, Any]) -> dict[str, list[str]]:
+        """Lists that nobody should have to look through."""
+        return {
+            name: [f"At most {piece['maxItems']}; this has {len(arguments[name])}."]
+            for name, piece in self.properties.items()
+            if isinstance(arguments.get(name), list)
+            and len(arguments[name]) > piece.get("maxItems", len(arguments[name]))
+        }
 
 
 def _faults(found: Iterable[ValidationError]) -> dict[str, list[str]]:
@@ -61,11 +70,13 @@ def _faults(found: Iterable[ValidationError]) -> dict[str, list[str]]:
 
 def _told(fault: ValidationError) -> list[tuple[str, str]]:
     """Field and sentence; members that are missing or unknown are fields themselves."""
-    place, value, limit = _place(fault.absolute_path), fault.instance, fault.validator_value
+    place, value = _place(fault.absolute_path), cast(Any, fault.instance)
+    # Anything may stand in a schema, as far as types go; ours are all of the plain kind.
+    limit, schema = cast(Any, fault.validator_value), cast(dict[str, Any], fault.schema)
     if fault.validator == "required":
         return [(_join(place, name), "Missing. Give it.") for name in limit if name not in value][:MOST_FAULTS]
     if fault.validator == "additionalProperties":
-        known = fault.schema.get("properties", {})
+        known = schema.get("properties", {})
         told = f"Unknown. Known: {', '.join(known)}." if known else "Unknown. This takes no arguments."
         return [(_join(place, str(name)[:60]), told) for name in value if name not in known][:MOST_FAULTS]
     sentences = {
@@ -77,7 +88,7 @@ def _told(fault: ValidationError) -> list[tuple[str, str]]:
         "maximum": lambda: f"At most {limit}.",
         "maxItems": lambda: f"At most {limit}; this has {len(value)}.",
         "minItems": lambda: f"At least {limit}.",
-        "pattern": lambda: f"Not as described: {fault.schema.get('description', limit)}",
+        "pattern": lambda: f"Not as described: {schema.get('description', limit)}",
         "anyOf": lambda: 'Give a worker type, or {"stage": …, "gate": true}.',
     }
     told = sentences.get(str(fault.validator), lambda: "Not as described.")()

@@ -68,7 +68,7 @@ async def call(tool: Tool, caller: Caller, arguments: Form, request_id: str) -> 
 
 async def _answer(tool: Tool, caller: Caller, arguments: Form, request_id: str) -> Document:
     caller.require(tool.scope)
-    form = tool.translate(tool.checker.check(arguments))
+    form = await in_thread(_checked, tool, arguments)
     document = await in_thread(_run, tool, caller, form, request_id)
     if not (tool.waits and form["wait"]) or _waiting.locked():
         return document
@@ -78,6 +78,11 @@ async def _answer(tool: Tool, caller: Caller, arguments: Form, request_id: str) 
             await asyncio.sleep(LOOK_EVERY)
             document = await in_thread(_run, tool, caller, form, request_id)
     return document
+
+
+def _checked(tool: Tool, arguments: Form) -> Form:
+    """The form that the arguments make; in a thread too, for they can be long."""
+    return tool.translate(tool.checker.check(arguments))
 
 
 def _run(tool: Tool, caller: Caller, form: Form, request_id: str) -> Document:

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
@@ -98,7 +97,7 @@ def _refuse_strangers(headers: Headers) -> None:
     if origin is None:
         return
     trusted = {_site(address) for address in (settings.SITE_URL, *settings.CSRF_TRUSTED_ORIGINS)}
-    if _site(origin) not in trusted and urlsplit(origin).netloc != host:
+    if _site(origin) not in trusted and _site(origin).partition("://")[2] != host.lower():
         raise NotAllowed("Pages of other sites may not call this address.", code="wrong_origin")
 
 

@@ -153,7 +153,7 @@ def list_tickets(by: User, form: Form) -> Document:
 )
 def edit_ticket(by: User, form: Form) -> Document:
     """Change what is given, leave the rest. With `version` only if nobody changed it since you read it."""
-    changes = {name: form[name] for name in ("title", "description", "type", "parent") if name in form}
+    changes: dict[str, Any] = {name: form[name] for name in ("title", "description", "type", "parent") if name in form}
     changes |= {name: tuple(form[name]) for name in ("labels", "assignees") if name in form}
     if "due_date" in form:
         changes["due_date"] = _day(form)

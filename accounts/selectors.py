@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,13 +70,13 @@ class Reach:
 NOWHERE, EVERYWHERE = Reach(False), Reach(True)
 
 # Raw, because it precedes nearly every read, and the ORM has no way to look for the permissions first.
-_REACHES = """
+_REACHES_OF = """
 WITH wanted AS MATERIALIZED (
     SELECT permission.id, permission.codename
     FROM auth_permission AS permission JOIN django_content_type AS model ON model.id = permission.content_type_id
     WHERE permission.codename = ANY(%(codenames)s) AND model.app_label = 'accounts' AND model.model = 'tenant'
 ), member AS MATERIALIZED (
-    SELECT group_id FROM accounts_user_groups WHERE user_id = %(user)s
+    SELECT group_id FROM accounts_user_groups WHERE user_id = {user}
 )
 SELECT wanted.codename, granted.content_object_id
 FROM member CROSS JOIN wanted
@@ -84,7 +85,7 @@ JOIN accounts_tenantgroupobjectpermission AS granted
 UNION ALL
 SELECT wanted.codename, granted.content_object_id
 FROM wanted JOIN accounts_tenantuserobjectpermission AS granted ON granted.permission_id = wanted.id
-WHERE granted.user_id = %(user)s
+WHERE granted.user_id = {user}
 UNION ALL
 SELECT wanted.codename, NULL
 FROM member CROSS JOIN wanted
@@ -92,8 +93,9 @@ JOIN auth_group_permissions AS granted ON granted.group_id = member.group_id AND
 UNION ALL
 SELECT wanted.codename, NULL
 FROM wanted JOIN accounts_user_user_permissions AS granted ON granted.permission_id = wanted.id
-WHERE granted.user_id = %(user)s
+WHERE granted.user_id = {user}
 """
+_REACHES = _REACHES_OF.format(user="%(user)s")
 
 
 def reaches_of(user: User, *capabilities: Capability) -> dict[Capability, Reach]:
@@ -105,8 +107,14 @@ def reaches_of(user: User, *capabilities: Capability) -> dict[Capability, Reach]
     known: Grants | None = getattr(user, "_grants", None)
     if known is not None:
         return {capability: _reach_in(known, capability) for capability in capabilities}
+    names = [capability.value for capability in capabilities]
+    return _as_reaches(capabilities, run(_REACHES, {"user": user.pk, "codenames": names}))
+
+
+def _as_reaches(capabilities: Iterable[Capability], granted: Iterable[Sequence[Any]]) -> dict[Capability, Reach]:
+    """From pairs of a capability's name and a tenant (None for all)."""
     found: dict[str, set[int | None]] = {capability.value: set() for capability in capabilities}
-    for codename, tenant_id in run(_REACHES, {"user": user.pk, "codenames": list(found)}):
+    for codename, tenant_id in granted:
         found[codename].add(tenant_id)
     return {
         capability: EVERYWHERE
@@ -211,11 +219,18 @@ def home_tenant(user: User, among: Iterable[Tenant] | QuerySet[Tenant]) -> Tenan
     return Tenant.objects.filter(pk__in=ids, memberships__user=user).order_by("memberships__id").first()
 
 
-_TOKEN = f"""
-SELECT {columns(ApiToken, "token")}, {columns(User, "account")}
+_OPEN = """
 FROM accounts_apitoken AS token JOIN accounts_user AS account ON account.id = token.user_id
-WHERE token.digest = %s AND token.revoked_at IS NULL AND account.is_active
-    AND (token.expires_at IS NULL OR token.expires_at > %s::timestamptz)
+WHERE token.digest = %(digest)s AND token.revoked_at IS NULL AND account.is_active
+    AND (token.expires_at IS NULL OR token.expires_at > %(now)s::timestamptz)
+"""
+_TOKEN = f"SELECT {columns(ApiToken, 'token')}, {columns(User, 'account')} {_OPEN}"
+# With its rights in the same round trip, for faces that are asked thousands of times a minute.
+_TOKEN_AND_REACHES = f"""
+SELECT {columns(ApiToken, "token")}, {columns(User, "account")}, (
+    SELECT jsonb_agg(jsonb_build_array(held.codename, held.tenant))
+    FROM ({_REACHES_OF.format(user="account.id")}) AS held(codename, tenant)
+) {_OPEN}
 """  # noqa: S608 (our own columns)
 
 
@@ -223,11 +238,30 @@ def find_token(secret: str) -> ApiToken | None:
     """The usable token with this secret, its user loaded; None for an unknown, expired or revoked one."""
     if not secret.startswith(ApiToken.PREFIX) or len(secret) > 200:
         return None
-    for row in run(_TOKEN, [ApiToken.digest_of(secret), now()]):
-        token = build(ApiToken, row[: width(ApiToken)])
-        token.user = build(User, row[width(ApiToken) :])
-        return token
-    return None
+    rows = run(_TOKEN, {"digest": ApiToken.digest_of(secret), "now": now()})
+    return _as_token(rows[0]) if rows else None
+
+
+def find_token_and_reaches(secret: str, *capabilities: Capability) -> tuple[ApiToken, dict[Capability, Reach]] | None:
+    """As find_token, and where its user holds each of the capabilities, in one query."""
+    if not secret.startswith(ApiToken.PREFIX) or len(secret) > 200:
+        return None
+    names = [capability.value for capability in capabilities]
+    rows = run(_TOKEN_AND_REACHES, {"digest": ApiToken.digest_of(secret), "now": now(), "codenames": names})
+    if not rows:
+        return None
+    token, granted = _as_token(rows[0][:-1]), rows[0][-1] or []
+    if isinstance(granted, str):
+        granted = json.loads(granted)
+    if token.user.is_superuser:
+        return token, dict.fromkeys(capabilities, EVERYWHERE)
+    return token, _as_reaches(capabilities, granted)
+
+
+def _as_token(row: Sequence[Any]) -> ApiToken:
+    token = build(ApiToken, row[: width(ApiToken)])
+    token.user = build(User, row[width(ApiToken) :])
+    return token
 
 
 def own_token(user: User, token_id: int) -> ApiToken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,11 +12,11 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.authentication import note_use, require_scope
 from accounts.models import ApiToken, Tenant, User
 from accounts.roles import Capability
-from accounts.selectors import find_token, home_tenant
+from accounts.selectors import find_token_and_reaches, home_tenant
 from core.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from core.sql import run
 from events.models import StatusNumbers
-from events.tracker.rights import Actor, open_tenants, tenant_numbered
+from events.tracker.rights import CAPABILITIES, Actor, open_tenants, remember_reaches, tenant_numbered
 from events.tracker.vocabulary import GUIDE_STATUS_NUMBERS
 from events.tracker.wire.codec import Reading
 from events.tracker.wire.messages import STATUS
@@ -48,9 +49,8 @@ class Caller:
         """Asked only when a request has a number where a word is meant."""
         if enum != STATUS:
             return {}
-        numbers = settings.TRACKER_STATUS_NUMBERS
-        for (own,) in run(_CLIENT, [self.token.pk]) if self.token else ():
-            numbers = own
+        own = _numbers_of(self.token.pk) if self.token else ""
+        numbers = own or settings.TRACKER_STATUS_NUMBERS
         return {} if numbers == StatusNumbers.WIRE else GUIDE_STATUS_NUMBERS
 
     def require(self, scope: str) -> None:
@@ -96,6 +96,20 @@ class Caller:
         return tenant
 
 
+_counting: dict[int, tuple[str, float]] = {}
+
+
+def _numbers_of(token_id: int) -> str:
+    """How the holder of a token counts, if that is set; remembered for half a minute."""
+    known = _counting.get(token_id)
+    if known is None or time.monotonic() > known[1]:
+        if len(_counting) > 1000:
+            _counting.clear()
+        rows = run(_CLIENT, [token_id])
+        known = _counting[token_id] = rows[0][0] if rows else "", time.monotonic() + 30
+    return known[0]
+
+
 def identify(header: Callable[[str], str | None]) -> Caller:
     """The caller by the headers (or gRPC metadata) `authorization`, `x-api-key` and `x-tenant`.
 
@@ -105,9 +119,11 @@ def identify(header: Callable[[str], str | None]) -> Caller:
     secret = _secret(header)
     if secret is None:
         return Caller(tenant=tenant)
-    token = find_token(secret)
-    if token is None:
+    found = find_token_and_reaches(secret, *CAPABILITIES)
+    if found is None:
         raise NotLoggedIn("This token is unknown, expired or revoked. Issue a new one on your profile.")
+    token, reaches = found
+    remember_reaches(token.user, reaches)
     note_use(token)
     token.user.acting_token = token
     return Caller(token.user, token, tenant)

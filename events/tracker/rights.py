@@ -15,6 +15,8 @@ from core.errors import NotAllowed
 # Whoever acts: a person, a stranger (AnonymousUser), or the system itself (None), which may do everything.
 Actor = User | AnonymousUser | None
 
+CAPABILITIES = (Capability.VIEW_EVENTS, Capability.RECORD_EVENTS)
+
 _REMEMBER_SECONDS = 30.0
 _tenants: dict[int, tuple[Tenant, float]] = {}
 
@@ -49,9 +51,14 @@ def _reach_of(user: User, capability: Capability) -> Reach:
     """Read once per user object (that is, once per request), both capabilities at once."""
     reaches: dict[Capability, Reach] | None = getattr(user, "_event_reaches", None)
     if reaches is None:
-        reaches = reaches_of(user, Capability.VIEW_EVENTS, Capability.RECORD_EVENTS)
-        user._event_reaches = reaches  # type: ignore[attr-defined]
+        reaches = remember_reaches(user, reaches_of(user, *CAPABILITIES))
     return reaches[capability]
+
+
+def remember_reaches(user: User, reaches: dict[Capability, Reach]) -> dict[Capability, Reach]:
+    """Keep what was read with the user object."""
+    user._event_reaches = reaches  # type: ignore[attr-defined]
+    return reaches
 
 
 def check_can_record(actor: Actor, tenant_id: int) -> None:

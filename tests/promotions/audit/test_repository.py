@@ -19,7 +19,13 @@ from events import outbox
 from events.models import Delivery, DomainEvent
 from events.selectors import find_chain_break
 from promotions.audit.commits import Entry, NotRecordable, Person, clean_name, parse_trailers, path_of
-from promotions.audit.repository import STALE_LOCK_SECONDS, AuditRepository, RepositoryBusy, RepositoryDamaged
+from promotions.audit.repository import (
+    STALE_LOCK_SECONDS,
+    AuditRepository,
+    RepositoryBusy,
+    RepositoryDamaged,
+    start_writing,
+)
 from promotions.audit.verify import Audit
 from promotions.models import PromotionRequest
 from promotions.services import approve_request, comment_on_request
@@ -146,6 +152,23 @@ def test_a_file_where_a_folder_belongs_is_not_written_over(repository, git):
     git(repository, "update-ref", "refs/heads/main", git(repository, "commit-tree", tree, "-m", "Odd"))
     with pytest.raises(RepositoryDamaged, match="requests is a file"):
         AuditRepository.open().record(entry(1))
+
+
+def test_every_new_object_is_on_the_disk_before_main_leads_to_it(repository, git, monkeypatch):
+    AuditRepository.open().record(entry(1))
+    before = git(repository, "rev-parse", "main")
+    written: set[str] = set()
+
+    def watch(path: Path) -> None:
+        start_writing(path)
+        assert git(repository, "rev-parse", "main") == before
+        written.add(path.parent.name + path.name)
+
+    monkeypatch.setattr("promotions.audit.repository.start_writing", watch)
+    AuditRepository.open().record(entry(2))
+    new = git(repository, "rev-list", "--objects", "main", f"^{before}").splitlines()
+    assert written == {line.split()[0] for line in new}
+    assert len(written) == 7
 
 
 def test_packed_references_are_moved_too(repository, git):

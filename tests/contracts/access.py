@@ -23,10 +23,12 @@ from promotions.states import DeploymentState, State
 from promotions.wire import content_digest
 from tests.api import REQUESTS, Caller, body
 from tests.conftest import content
+from tests.contracts.access_tickets import TICKET_CALLS
 
 TABLE = Path(__file__).with_name("access_matrix.md")
 WORDS = {
     "own": "own_request", "role": "not_authorized", "author": "not_author", "scope": "insufficient_scope",
+    "worker": "not_your_worker", "person": "person_required",
 }  # fmt: skip
 
 
@@ -192,6 +194,7 @@ CALLS: dict[str, Call] = {
     "DELETE /v1/tokens/{token}": on_token("DELETE"),
     "GET /api/schema": plain("GET", "/api/schema/"),
     "GET /api/docs": plain("GET", "/api/docs/"),
+    **TICKET_CALLS,
 }
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from accounts.models import User
+from accounts.roles import Role
+from accounts.services import withdraw_role
 from core.errors import Conflict, InvalidInput, NotAllowed
 from events.models import DomainEvent
 from tests.tickets.conftest import ticket_content
@@ -215,6 +218,10 @@ def test_a_heartbeat_keeps_a_worker_there(architect, worker, devops):
     with pytest.raises(NotAllowed) as refusal:
         heartbeat_worker(worker=architect, by=devops)
     assert refusal.value.code == "not_your_worker"
+    withdraw_role(user=worker, tenant=architect.tenant, role=Role.WORKER)
+    with pytest.raises(NotAllowed) as refusal:
+        heartbeat_worker(worker=architect, by=User.objects.get(pk=worker.pk))
+    assert refusal.value.code == "not_authorized"
 
 
 def test_queues_are_counted(make_ticket, architect, devops, worker):

@@ -188,6 +188,7 @@ def heartbeat_task(*, task: StageTask, fence: int, by: User, lease_seconds: int 
 
     LeaseLost (lease_lost, task_canceled, already_completed) tells a worker to stop. Leaves no fact.
     """
+    permissions.check_can_work(by, task.ticket.tenant)
     lease = clean_lease(lease_seconds)
     moment = now()
     extended = run(

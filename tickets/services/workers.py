@@ -130,6 +130,7 @@ def stop_silent_workers() -> int:
 
 def heartbeat_worker(*, worker: Worker, by: User) -> Worker:
     """It is still there. Conflict (worker_stopped) tells it to end or to register again."""
+    permissions.check_can_work(by, worker.tenant)
     permissions.check_owns_worker(by, worker)
     if worker.stopped_at is not None:
         raise Conflict(f"The worker {worker.worker_id} was stopped: {worker.stop_reason}", code="worker_stopped")

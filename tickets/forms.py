@@ -50,7 +50,7 @@ class TicketForm(DomainForm):
 
     tenant = forms.CharField(widget=forms.Select)
     project = forms.CharField(
-        label="Project", help_text="Its repository, such as finance/payment-api. A new one is made if you may.",
+        label="Project", help_text="Such as finance/payment-api; made if it is new.",
         widget=forms.TextInput(attrs={"list": "known-projects", "autocomplete": "off", "spellcheck": "false"}),
     )  # fmt: skip
     key = forms.CharField(
@@ -61,7 +61,7 @@ class TicketForm(DomainForm):
     description = forms.CharField(
         label="Description", strip=False,
         widget=forms.Textarea(attrs={"rows": 7, "class": "textarea textarea--tall"}),
-        help_text="What is wanted, and how one sees that it is done. Markdown is welcome.",
+        help_text="What is wanted. Markdown is welcome.",
     )  # fmt: skip
     type = forms.ChoiceField(
         label="Type", choices=[(str(kind), look.label) for kind, look in TYPES.items()], widget=forms.RadioSelect
@@ -80,7 +80,7 @@ class TicketForm(DomainForm):
     assignees = forms.CharField(label="Assignees", help_text="E-mail addresses, separated by commas.")
     due_date = forms.DateField(
         label="Due", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        error_messages={"invalid": "Write the date as 2026-01-31."},
+        help_text="The day it is needed.", error_messages={"invalid": "Write the date as 2026-01-31."},
     )  # fmt: skip
     parent = forms.CharField(
         label="Parent", help_text="The key of the ticket it is a part of.",

@@ -86,7 +86,7 @@ def actions_for(user: User, ticket: Ticket, task: StageTask | None) -> Actions:
         (found.next if verb in (*DECISIONS, "reopen") else found.moves).append(action)
     if not ticket.is_closed:
         if ticket.progress:
-            found.ends.append(Action("go_back", "Go back a stage", "undo-2", reason=may_edit))
+            found.moves.append(Action("go_back", "Go back a stage", "undo-2", reason=may_edit))
         found.ends.append(Action("complete", "Complete", "circle-check", reason=may_edit or past_gates()))
         found.ends.append(Action("stop", "Stop", "ban", "danger", reason=may_edit))
     return found

@@ -94,7 +94,7 @@ class TicketForm(DomainForm):
         super().__init__(*args, **kwargs)
         tenants = tenants_where(user, Capability.EDIT_TICKETS).order_by("slug")
         self.tenants = list(tenants[:300])
-        self.fields["tenant"].widget.choices = [  # type: ignore[attr-defined]
+        self.fields["tenant"].widget.choices = [
             (tenant.slug, f"{tenant.name} ({tenant.slug})") for tenant in self.tenants
         ]
         self.initial.setdefault("drafted_by", str(user.public_id))
@@ -178,7 +178,7 @@ class ReturnForm(ReasonForm):
         """The stages that are done as choices, the last one first."""
         done = [(str(number), f"{number + 1}. {step.stage}") for number, step in enumerate(ticket.steps)]
         choices = done[: ticket.progress][::-1]
-        self.fields["back_to_step"].widget.choices = (  # type: ignore[attr-defined]
+        self.fields["back_to_step"].widget.choices = (
             [("", "Nowhere yet: it stays declined"), *choices] if also_none else choices
         )
 

@@ -5,11 +5,14 @@ A ticket is at its key; where several tenants have that key, and for people who 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 
 from tickets.views import board, bulk, detail, form, verbs, workers
 
-_ONE = [
+_ONE: list[tuple[str, Callable[..., HttpResponse], str]] = [
     ("", detail.ticket_detail, "ticket"),
     ("edit/", form.ticket_edit, "ticket_edit"),
     ("comment/", detail.ticket_comment, "ticket_comment"),

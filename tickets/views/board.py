@@ -18,7 +18,7 @@ from tickets.pages import board
 from tickets.pages.looks import TYPES
 from tickets.selectors import board as read_board
 from tickets.selectors import page_tickets
-from tickets.states import CLOSED
+from tickets.states import CLOSED, State
 from tickets.types import Priority
 
 PER_COLUMN = 30
@@ -53,7 +53,7 @@ def ticket_board(request: HttpRequest) -> HttpResponse:
 
 def _columns(user: User, wanted: board.Wanted) -> dict[str, Any]:
     columns = read_board(user=user, narrowed=wanted.as_filter(user, state=wanted.state), per_column=PER_COLUMN)
-    columns.sort(key=lambda column: board.BOARD_ORDER[column.state])
+    columns.sort(key=lambda column: board.BOARD_ORDER[State(column.state)])
     return {
         "columns": [(column, board.make_cards(user, column.tickets)) for column in columns],
         "found": any(column.count for column in columns),

@@ -104,8 +104,9 @@ def ticket_edit(request: HttpRequest, key: str, tenant: str = "") -> HttpRespons
         _change(ticket, user, form)
     except DomainError as error:
         form.take(error)
-        form.data = form.data.copy()
-        form.data["version"] = str(find_ticket(user=user, key=key, tenant=tenant).version)
+        posted = request.POST.copy()
+        posted["version"] = str(find_ticket(user=user, key=key, tenant=tenant).version)
+        form.data = posted
         return _show(request, user, form, status=422, **extra)
     drop_draft(request)
     messages.success(request, f"{ticket.key} was changed.")

@@ -197,8 +197,9 @@ def _ask(request: HttpRequest, ticket: Ticket, tenant: str, name: str, form: Dom
     if form is not None:
         status = 422
         # Whoever confirms again has been told what changed, and means the ticket as it is now.
-        form.data = form.data.copy()
-        form.data[form.add_prefix("version")] = str(ticket.version)
+        posted = request.POST.copy()
+        posted[form.add_prefix("version")] = str(ticket.version)
+        form.data = posted
     task = dossier.open_task_of(ticket)
     context: dict[str, Any] = {
         "ticket": ticket,

@@ -148,22 +148,37 @@ def make_people() -> dict[str, Any]:
     return people
 
 
+def columns_of_no_interest() -> dict[str, Any]:
+    """What else the table wants a value for, and the model's default for it."""
+    from promotions.models import PromotionRequest
+
+    return {
+        field.column: field.get_default()
+        for field in PromotionRequest._meta.concrete_fields
+        if not field.null and field.has_default() and field.column not in {"created_at", "updated_at", "state", "tickets"}
+        and field.column not in {"source_environment", "target_environment"}
+    }  # fmt: skip
+
+
 def add_requests(count: int) -> None:
     """Bring the table to `count` rows, mostly decided long ago, in the shape of real ones."""
     from django.db import connection
 
+    others = columns_of_no_interest()
+    names = "".join(f", {name}" for name in others)
+    values = "".join(f", %({name})s" for name in others)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM promotions_promotionrequest")
         have = cursor.fetchone()[0]
         cursor.execute("SET statement_timeout = 0")
         cursor.execute(
-            """
+            f"""
             INSERT INTO promotions_promotionrequest (
                 number, tenant_id, author_id, state, target_type, target_name, version, source_environment,
                 target_environment, justification, release_notes, impact, rollback_plan, staging_tests_passed,
                 security_scan_passed, performance_tests_passed, test_evidence_url, tickets, digest, created_at,
                 updated_at, expires_at, approved_by_id, approved_at, approval_comment, approved_digest,
-                rejection_reason, deployed_at, replaced_version
+                rejection_reason, deployed_at, replaced_version {names}
             )
             SELECT 'PR-2024-' || lpad(n::text, 7, '0'), tenant.id,
                 CASE WHEN n %% 2000 = 0 THEN (SELECT id FROM accounts_user WHERE email = 'devops@example.com')
@@ -172,12 +187,12 @@ def add_requests(count: int) -> None:
                 '1.' || n %% 100 || '.' || n %% 7, 'staging', 'prod',
                 'Customers of region ' || n %% 300 || ' wait for payment flow ' || n,
                 '- Added 3DS2 authentication' || chr(10) || '- Fixed timeout issue ' || n, 'low',
-                'Deploy the version before', true, true, true, 'https://ci.example.com/pipeline/' || n, '{}',
+                'Deploy the version before', true, true, true, 'https://ci.example.com/pipeline/' || n, '{{}}',
                 md5(n::text) || md5(n::text), moment, moment, moment + interval '30 days',
                 CASE WHEN n %% 100 = 0 THEN NULL ELSE approver.id END,
                 CASE WHEN n %% 100 = 0 THEN NULL ELSE moment END, '',
                 CASE WHEN n %% 100 = 0 THEN '' ELSE md5(n::text) || md5(n::text) END,
-                '', CASE WHEN n %% 100 = 0 THEN NULL ELSE moment END, ''
+                '', CASE WHEN n %% 100 = 0 THEN NULL ELSE moment END, '' {values}
             FROM generate_series(%(first)s, %(last)s) AS n
             CROSS JOIN LATERAL (SELECT now() - (1000000 - n) * interval '1 minute' AS moment) AS t
             JOIN accounts_tenant AS tenant ON tenant.slug = 'tenant-' || lpad(
@@ -186,7 +201,7 @@ def add_requests(count: int) -> None:
             JOIN accounts_user AS approver ON approver.email = 'author-' || (n + 1) %% 1000 || '@example.com'
             ORDER BY n
             """,
-            {"first": have + 1, "last": count},
+            {"first": have + 1, "last": count, **others},
         )
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("SET statement_timeout = 30000")

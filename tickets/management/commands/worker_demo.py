@@ -33,8 +33,8 @@ class ExampleWorker(threading.Thread):
             except httpx2.HTTPError as error:
                 self.say(f"{error}; trying again")
                 self.command.stopping.wait(2)
-        with self.http:
-            self.http.post(f"/v1/workers/{self.name}/stop", json={"reason": "The demo was stopped."})
+        self.http.post(f"/v1/workers/{self.name}/stop", json={"reason": "The demo was stopped."})
+        self.http.close()
 
     def register_and_work(self) -> None:
         made = self.http.post("/v1/workers", json={"worker_id": self.name, "worker_type": self.worker_type})

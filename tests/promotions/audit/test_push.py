@@ -81,7 +81,7 @@ def audit_holds() -> None:
 
 def test_commits_reach_an_empty_remote_and_follow_each_other(remote, repository, pending, cpi, git):
     deliver()
-    assert push_task() == "pushed"
+    assert push_task.run() == "pushed"
     same(git, repository, remote)
     assert push_audit() == "nothing to push"
     step(pending, cpi)
@@ -337,7 +337,7 @@ def test_a_local_commit_that_is_not_ours_is_never_written_again_in_our_name(
 def test_packing_loses_nothing(repository, pending, cpi, git):
     deliver()
     head = git(repository, "rev-parse", "main")
-    pack_audit()
+    pack_audit.run()
     assert git(repository, "count-objects").startswith("0 objects")
     step(pending, cpi)
     assert git(repository, "rev-parse", "main~1") == head

@@ -64,7 +64,8 @@ def facts() -> str:
     text = "A fact is written in the transaction of what it tells of, and delivered afterwards, at least once.\n\n"
     return _page(
         "Facts",
-        "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py`, `events/tracker/facts.py` and `SUBSCRIBERS`",
+        "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py`, `events/tracker/facts.py` and the "
+        "`SUBSCRIBERS` setting",
         text + _table(("Fact", "Left by", "Heard by"), rows),
     )
 

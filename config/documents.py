@@ -12,6 +12,7 @@ from accounts.scopes import SCOPES
 from config.env import VARIABLES
 from core.transitions import TransitionTable
 from events.outbox import channels
+from events.tracker.facts import FACTS
 from promotions.wire import ACTIONS
 from tickets.selectors.events import EVENT_NAMES
 
@@ -52,7 +53,7 @@ def transition_tables() -> list[tuple[ModuleType, TransitionTable]]:
 
 def facts() -> str:
     """docs/facts.md: every fact type, the steps that leave it, and the channels that hear of it."""
-    left_by: dict[str, list[str]] = {fact: [] for fact in (*ACTIONS, *EVENT_NAMES)}
+    left_by: dict[str, list[str]] = {fact: [] for fact in (*ACTIONS, *EVENT_NAMES, *FACTS)}
     for _, table in transition_tables():
         for edge in table:
             left_by.setdefault(edge.fact, []).append(f"{table.name}: {edge.verb} ({edge.source} to {edge.target})")
@@ -63,7 +64,8 @@ def facts() -> str:
     text = "A fact is written in the transaction of what it tells of, and delivered afterwards, at least once.\n\n"
     return _page(
         "Facts",
-        "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py` and the `SUBSCRIBERS` setting",
+        "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py`, `events/tracker/facts.py` and the "
+        "`SUBSCRIBERS` setting",
         text + _table(("Fact", "Left by", "Heard by"), rows),
     )
 

@@ -13,6 +13,11 @@ from events.tracker import vocabulary as words
 from events.tracker.rights import Actor, person, tenant_numbered
 from events.types import Audience, Subject
 
+FACTS = (
+    "event.recorded", "event.updated", "event.commented", "event.deleted", "event.imported", "event.forgotten",
+    "lock.acquired", "lock.changed", "lock.released", "lock.lapsed",
+    "catalog.entered", "catalog.updated", "catalog.deleted",
+)  # fmt: skip
 EVENT, EVENT_BATCH, LOCK, CATALOG = "event", "event_batch", "lock", "catalog_entry"
 AUDIENCE = Audience(Capability.VIEW_EVENTS)
 
@@ -29,6 +34,7 @@ class Told:
 def tell(tenant_id: int, by: Actor, told: Iterable[Told]) -> None:
     """Publish what was gathered; call it last in the transaction."""
     for fact in told:
+        assert fact.type in FACTS, fact.type
         publish(
             type=fact.type,
             subject=fact.subject,

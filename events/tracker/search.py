@@ -6,10 +6,11 @@ import base64
 import contextlib
 import datetime as dt
 import re
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from django.contrib.postgres.search import SearchQuery
@@ -20,6 +21,8 @@ from django.db.models.expressions import RawSQL
 from core.errors import InvalidInput, Unavailable
 from events.models import Event
 from events.models.records import SEARCHED_TEXT, EventQuerySet
+
+Item = TypeVar("Item")
 
 COUNT_LIMIT = 10_000
 TEXT_COUNT_LIMIT = 1_000  # each match of a text has to be looked at
@@ -74,38 +77,54 @@ class Criteria:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Generic[Item]):
     """Events in order, how many match in all (`capped`: at least that many), and where to go on."""
 
-    events: list[Event]
+    events: list[Item]
     total: int
     capped: bool
     next_cursor: str
 
 
-def find_page(criteria: Criteria, *, per_page: int | None = None, page: int | None = None, cursor: str = "") -> Page:
+def find_page(
+    criteria: Criteria, *, per_page: int | None = None, page: int | None = None, cursor: str = ""
+) -> Page[Event]:
     """One page by number or by cursor; without either everything, up to MAX_PER_PAGE.
 
     InvalidInput for a page out of reach by number (a cursor reaches any), Unavailable when it takes too long.
     """
+    found = find_page_of(list, lambda event: event, criteria, per_page=per_page, page=page, cursor=cursor)
+    attach_changes(found.events)
+    return found
+
+
+def find_page_of(
+    read: Callable[[EventQuerySet], list[Item]],
+    as_event: Callable[[Item], Event],
+    criteria: Criteria,
+    *,
+    per_page: int | None = None,
+    page: int | None = None,
+    cursor: str = "",
+) -> Page[Item]:
+    """As find_page, of whatever `read` makes of the events; `as_event` gives enough of one to go on behind it."""
     size, offset = _window(per_page, page, cursor)
     with in_bounded_time() if criteria.may_be_slow else contextlib.nullcontext():
-        events = _window_of(criteria, size + 1, offset, cursor)
+        events = read(_window_of(criteria, size + 1, offset, cursor))
         more = len(events) > size
         events = events[:size]
         if more or cursor or (offset and not events):
             total, capped = count_bounded(criteria)
         else:
             total, capped = offset + len(events), False
-    attach_changes(events)
-    return Page(events, total, capped, encode_cursor(events[-1]) if more else "")
+    return Page(events, total, capped, encode_cursor(as_event(events[-1])) if more else "")
 
 
 def walk(criteria: Criteria, size: int = 1000) -> Iterator[list[Event]]:
     """All events that match, page after page; no transaction stays open between two."""
     cursor = ""
     while True:
-        events = _window_of(criteria, size, 0, cursor)
+        events = list(_window_of(criteria, size, 0, cursor))
         if not events:
             return
         attach_changes(events)
@@ -131,17 +150,17 @@ def _window(per_page: int | None, page: int | None, cursor: str) -> tuple[int, i
     return size, offset
 
 
-def _window_of(criteria: Criteria, size: int, offset: int, cursor: str) -> list[Event]:
+def _window_of(criteria: Criteria, size: int, offset: int, cursor: str) -> EventQuerySet:
     events = criteria.narrow(Event.objects.all())
     if cursor:
         events = events.filter(_beyond(criteria, *decode_cursor(cursor)))
     events = events.order_by(*criteria.order)
     tenants = list(criteria.tenants)
     if not tenants:
-        return []
+        return events.none()
     if len(tenants) == 1:
-        return list(events.filter(tenant_id=tenants[0])[offset : offset + size])
-    return list(_across(events, tenants, size + offset)[offset:])
+        return events.filter(tenant_id=tenants[0])[offset : offset + size]
+    return _across(events, tenants, size + offset)[offset:]
 
 
 def _across(events: EventQuerySet, tenants: list[int], size: int) -> EventQuerySet:
@@ -160,11 +179,25 @@ def _beyond(criteria: Criteria, at: dt.datetime, pk: uuid.UUID) -> Q:
     return Q(**{f"happened_at__{side}e": at}) & (Q(**{f"happened_at__{side}": at}) | Q(**{f"id__{side}": pk}))
 
 
+_known_as_many: dict[str, float] = {}
+_REMEMBER_SECONDS = 60.0
+
+
 def count_bounded(criteria: Criteria) -> tuple[int, bool]:
-    """How many match, counted up to a limit; whether there are more."""
+    """How many match, counted up to a limit; whether there are more.
+
+    That there are more is remembered for a minute: it stays so, unless most are deleted just then.
+    """
     limit = TEXT_COUNT_LIMIT if criteria.text.strip() else COUNT_LIMIT
+    key = repr(criteria)
+    if _known_as_many.get(key, 0.0) > time.monotonic():
+        return limit, True
     matching = criteria.narrow(Event.objects.filter(tenant_id__in=criteria.tenants)).order_by()
     found = matching.values("pk")[: limit + 1].count()
+    if found > limit:
+        if len(_known_as_many) > 1000:
+            _known_as_many.clear()
+        _known_as_many[key] = time.monotonic() + _REMEMBER_SECONDS
     return min(found, limit), found > limit
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from core.errors import DomainError, NotAllowed, NotFound
 from events.tracker.access import WRITE, Caller, identify
 from events.tracker.api.errors import respond_error, respond_fault
+from events.tracker.api.lists import LISTS, respond_list
 from events.tracker.api.reading import read_body, read_query
 from events.tracker.api.routes import Route
 from events.tracker.operations.table import OPERATIONS, Operation
@@ -56,6 +57,8 @@ class TrackerView(View):
         read = read_body if route.body else read_query
         source: Any = request if route.body else request.GET
         plain = read(source, operation.request, caller.reading()) | captured
+        if route.operation in LISTS:
+            return respond_list(route.operation, caller, plain)
         return respond_json(render(route, operation, operation.call(caller, plain)))
 
 

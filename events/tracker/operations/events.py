@@ -12,7 +12,7 @@ from events.tracker import records
 from events.tracker.access import READ, WRITE, Caller
 from events.tracker.content import parse_id
 from events.tracker.operations.table import operation
-from events.tracker.search import EXACT, Criteria, Page, attach_changes, find_page, parse_moment
+from events.tracker.search import EXACT, Criteria, attach_changes, find_page, parse_moment
 from events.tracker.statistics import Period, count_by_month, count_events
 from events.tracker.wire.codec import Plain
 from events.tracker.wire.messages import change_plain, changelog_of, content_of, event_plain
@@ -61,9 +61,13 @@ def list_events(caller: Caller, request: Plain) -> Plain:
 
 @operation("event", "TodayEvents", READ)
 def today_events(caller: Caller, request: Plain) -> Plain:
+    return _page(caller, request, criteria_of_today(caller, request))
+
+
+def criteria_of_today(caller: Caller, request: Plain) -> Criteria:
+    """What happens from this midnight to the next, in UTC."""
     midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
-    last = midnight + dt.timedelta(days=1, microseconds=-1)
-    return _page(caller, request, criteria_of(caller, request, since=midnight, until=last))
+    return criteria_of(caller, request, since=midnight, until=midnight + dt.timedelta(days=1, microseconds=-1))
 
 
 @operation("event", "AddChangelogEntry", WRITE)
@@ -138,7 +142,7 @@ def criteria_of(
 
 
 def _page(caller: Caller, request: Plain, criteria: Criteria) -> Plain:
-    page: Page = find_page(
+    page = find_page(
         criteria, per_page=request.get("per_page"), page=request.get("page"), cursor=request.get("cursor", "")
     )
     return {

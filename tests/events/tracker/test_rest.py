@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
 import time_machine
@@ -12,8 +13,10 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.services import issue_token, revoke_token
 from events.models import DomainEvent, Event, StatusNumbers, TrackerClient
+from events.tracker.access import Caller
 from events.tracker.bulk import copy_rows
-from events.tracker.records import record_event
+from events.tracker.operations.table import OPERATIONS
+from events.tracker.records import record_event, update_event
 from tests.events.tracker.conftest import Rest, columns, deployment, rest_of
 
 pytestmark = pytest.mark.django_db
@@ -278,6 +281,19 @@ def test_statistics_count_by_the_day_of_record(rest, tenant):
     ]  # fmt: skip
     assert rest.get("events/stats")[0] == 400
     assert rest.get("events/stats?start_date=2026-02-01&end_date=2026-01-01")[0] == 400
+
+
+@pytest.mark.parametrize("path", ["events/list", "events/search?service=ledger", "events/today"])
+def test_lists_are_written_as_the_general_codec_writes_them(rest, devops, tenant, path):
+    first = record(tenant, title='Quote " and \\ and é \u2028', impact=2, stakeholders=["a", 'b"'], notification=True)
+    update_event(event=first, content={"status": 3, "ticket": "PAY-1"}, by=devops)
+    record(tenant, related_id=str(first.pk), started_at=dt.datetime.now(dt.UTC), notifications=["slack"])
+    assert rest.get(path)[0] == 200
+    name = {"list": "ListEvents", "sear": "SearchEvents", "toda": "TodayEvents"}[path[7:11]]
+    operation = OPERATIONS["event", name]
+    wanted = operation.response.render(operation.call(Caller(devops), {}))
+    assert len(wanted["events"]) == 2
+    assert rest.answer.content.decode() == json.dumps(wanted, separators=(",", ":"))
 
 
 # Who

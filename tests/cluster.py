@@ -36,6 +36,15 @@ def _start() -> None:
         os.environ["BROKER_URL"] = valkey.start() + "/0"
         os.environ["CACHE_URL"] = os.environ["BROKER_URL"].removesuffix("/0") + "/1"
     os.environ.setdefault("EMAIL_URL", "memorymail://")
+    _have_own_cache()
+
+
+def _have_own_cache() -> None:
+    """Each of the runs side by side empties its own cache only."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker:
+        server = os.environ["CACHE_URL"].rpartition("/")[0]
+        os.environ["CACHE_URL"] = f"{server}/{2 + int(worker.removeprefix('gw'))}"
 
 
 _start()

@@ -88,8 +88,12 @@ class Hub:
         """Who this is, read in one of a few threads."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, identify, credential)
 
-    async def open(
-        self, credential: Credential, after: int | None, make: Callable[[Credential, Visitor, int], T] = Stream
+    async def open(self, credential: Credential, after: int | None) -> Stream:
+        """A browser's stream; see `open_as`."""
+        return await self.open_as(Stream, credential, after)
+
+    async def open_as(
+        self, make: Callable[[Credential, Visitor, int], T], credential: Credential, after: int | None
     ) -> T:
         """A new stream that begins behind fact `after` (default: now), filled with what was missed since.
 

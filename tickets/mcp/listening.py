@@ -85,7 +85,7 @@ async def listen(
         raise InvalidInput({"resourceSubscriptions": [f"At most {MOST_ADDRESSES}; this has {len(addresses)}."]})
     places = await calls.in_thread(_find_places, caller, addresses)
     make = partial(Watch, places=places, list_too=bool(wished.resources_list_changed))
-    watch = await live.hub.open(_credential(context, caller), None, make)
+    watch = await live.hub.open_as(make, _credential(context, caller), None)
     try:
         return await _tell(context, watch, _honored(wished, places))
     finally:

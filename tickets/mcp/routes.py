@@ -59,14 +59,14 @@ class Mcp:
         self, make: Callable[[], Server[Any]] = make_server, *, json_response: bool = True, stateless: bool = True
     ) -> None:
         self._make = make
-        self._ways = {"json_response": json_response, "stateless": stateless}
+        self._json_response, self._stateless = json_response, stateless
         self._manager: StreamableHTTPSessionManager | None = None
 
     @asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
         """The manager's, which serves only inside it and only once."""
         self._manager = StreamableHTTPSessionManager(
-            self._make(), **self._ways,
+            self._make(), json_response=self._json_response, stateless=self._stateless,
             max_request_body_size=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
             # Ours is the door; see below.
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),

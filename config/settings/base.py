@@ -253,7 +253,11 @@ DOCUMENTS = {
 }
 
 # The chapters of manage.py story.
-STORY = ["promotions.story.promote_and_roll_back", "tickets.story.follow_a_plan"]
+STORY = [
+    "promotions.story.promote_and_roll_back",
+    "tickets.story.follow_a_plan",
+    "tickets.story.work_over_mcp",
+]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
 SUBSCRIBERS: dict[str, dict[str, Any]] = {

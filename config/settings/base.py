@@ -11,6 +11,7 @@ from csp.constants import NONCE, NONE, SELF
 from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
 from config.settings.logs import LOGGING  # noqa: F401
+from config.settings.outside import KAFKA, KAFKA_ENVELOPE, KAFKA_STREAMS, KAFKA_TOPICS, kafka_channels  # noqa: F401
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from config.settings.work import *  # noqa: F403
 
@@ -250,6 +251,7 @@ DOCUMENTS = {
     "docs/facts.md": "config.documents.facts",
     "docs/roles.md": "config.documents.roles",
     "docs/configuration.md": "config.documents.configuration",
+    "docs/asyncapi.json": "config.asyncapi.document",
 }
 
 # The chapters of manage.py story.
@@ -282,6 +284,7 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "longest_wait": 3600,
     },
 }
+SUBSCRIBERS |= kafka_channels()
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
 NOTICES = ["promotions.notifiers.notices.NOTICES", "events.notifiers.digest.NOTICES"]
 

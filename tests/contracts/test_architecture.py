@@ -29,7 +29,18 @@ ROOMS = {
 }  # fmt: skip
 OWN_ROOMS = {
     "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes", "throttling"},
-    "events": {"activity", "cdevents", "channel_health", "live", "notice_views", "notices", "outbox", "preferences", "tracker"},
+    "events": {
+        "activity",
+        "cdevents",
+        "channel_health",
+        "channels",
+        "live",
+        "notice_views",
+        "notices",
+        "outbox",
+        "preferences",
+        "tracker",
+    },
     "promotions": {"audit", "demo_service", "pages", "story", "wire"},
     "tickets": {"story", "wire"},
     "iep": {"story", "stamp"},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.iep.stamp.conftest import ROOT
+from tests.iep.stamp.running import ROOT
 
 pytestmark = pytest.mark.slow
 

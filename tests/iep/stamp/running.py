@@ -8,7 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,11 @@ def make_clone(place: Path, remote: Path) -> None:
 class Watching:
     """A running watch and the lines that it says."""
 
-    def __init__(self, *words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, program: Sequence[str] = ()
+    ) -> None:
         self.process = subprocess.Popen(
-            command(*words, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
+            [*(program or command()), *words, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
             env=env or os.environ.copy(),
         )  # fmt: skip
         self.said: queue.Queue[dict[str, Any]] = queue.Queue()

@@ -44,6 +44,8 @@ VARIABLES = [
     Variable("LIVE_STREAMS", "1000", "Event streams that one web process holds open at most."),
     Variable("LIVE_STREAMS_PER_PERSON", "20", "Of these, how many one person may have."),
     Variable("LIVE_RECHECK_SECONDS", "30", "How often an open stream's log-in and rights are looked at again."),
+    Variable("BLOBS_BACKEND", "django.core.files.storage.FileSystemStorage", "Django storage of applications' files."),
+    Variable("BLOBS_OPTIONS", "", "Its options as a JSON object; empty: the folder blobs of the state.", secret=True),
     Variable("TRACKER_STATUS_NUMBERS", "guide", "Whose numbers a status sent as a number means: guide or wire."),
     Variable("TRACKER_ANONYMOUS_TENANT", "", "The tenant that callers without a token see; empty: none."),
     Variable("TRACKER_ANONYMOUS_RIGHTS", "", "What they may do there: read, or read,write; empty: nothing."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
     "events.apps.EventsConfig",
     "tickets.apps.TicketsConfig",
+    "iep.apps.IepConfig",
     "promotions.apps.PromotionsConfig",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
@@ -181,6 +183,11 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    # Files of applications by their digest: a folder, or whatever storage Django has a backend for.
+    "blobs": {
+        "BACKEND": env.text("BLOBS_BACKEND"),
+        "OPTIONS": json.loads(env.text("BLOBS_OPTIONS") or "null") or {"location": STATE_DIR / "blobs"},
+    },
 }
 
 # Mail
@@ -307,6 +314,10 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "attempts": None,
         "longest_wait": 30,
     },
+    "import maps": {
+        "facts": ("promotion.rejected", "promotion.withdrawn", "promotion.expired", "deployment.failed"),
+        "handler": "promotions.sign_off.forget_request",
+    },
     "tickets": {
         "facts": ("deployment.succeeded",),
         "handler": "tickets.subscribers.follow_deployment",
@@ -355,12 +366,20 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
             "ca_file": env.text("AWX_CA_FILE"),
         },
     },
+    "import maps": {"BACKEND": "promotions.deployers.import_maps.ImportMapDeployer"},
     "ansible": {
         "BACKEND": "promotions.deployers.ansible.AnsibleDeployer",
         "OPTIONS": {"directory": STATE_DIR / "deployments"},
     },
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
+
+# Import maps: what an application may ask of a promotion, and who is asked before production changes.
+IEP_POLICIES: dict[str, dict[str, Any]] = {
+    "freeze window": {"BACKEND": "iep.policies.freeze.FreezeWindow"},
+}
+IEP_POLICY_SECONDS = 10.0
+IEP_SIGN_OFFS = {"promotion request": {"BACKEND": "promotions.sign_off.PromotionSignOff"}}
 
 # Tracker
 TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")

@@ -30,9 +30,9 @@ ROOMS = {
 OWN_ROOMS = {
     "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes", "throttling"},
     "events": {"activity", "channel_health", "live", "notice_views", "notices", "outbox", "preferences", "tracker"},
-    "promotions": {"audit", "demo_service", "pages", "story", "wire"},
+    "promotions": {"audit", "demo_service", "pages", "sign_off", "story", "wire"},
     "tickets": {"story", "wire"},
-    "iep": {"story", "stamp"},
+    "iep": {"maps", "previews", "serving", "sign_offs", "stamp", "storage", "story", "wire"},
 }
 CORE_MODULES = {
     "admin", "canonical", "clock", "context", "doorbell", "errors", "failpoints", "health", "markdown", "metrics",
@@ -48,6 +48,7 @@ WITHOUT_ACTOR = {
         "begin_deployment", "deployment_failed", "deployment_started", "deployment_succeeded", "expire_request",
         "release_scheduled_request", "remind_approvers",
     },
+    "iep": {"forget_sign_off"},
     "tickets": {"resolve_deployed_ticket", "stop_silent_workers", "take_back_deployed_ticket"},
 }  # fmt: skip
 

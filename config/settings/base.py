@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
 from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
 from config.settings.logs import LOGGING  # noqa: F401
+from config.settings.outside import KAFKA, KAFKA_ENVELOPE, KAFKA_STREAMS, KAFKA_TOPICS, kafka_channels  # noqa: F401
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
+from config.settings.work import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 STATE_DIR = Path(env.text("STAGEPASS_STATE")).absolute()
@@ -238,47 +239,6 @@ TICKET_RELATED = ["promotions.pages.related.requests_naming"]
 # The server-sent-event stream of a tab; empty: pages refresh every ten seconds instead.
 LIVE_STREAM_URL = "/live"
 
-# Work in the background: the database is the truth, the broker a doorbell.
-CELERY_BROKER_URL = env.text("BROKER_URL")
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_TIME_LIMIT = 600
-CELERY_TASK_SOFT_TIME_LIMIT = 540
-CELERY_TASK_PUBLISH_RETRY = False
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # Longer than the longest task, or a task would run twice at the same time.
-    "visibility_timeout": 900,
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-    "socket_keepalive": True,
-    "socket_connect_timeout": 2,
-    "socket_timeout": 30,
-    "health_check_interval": 25,
-}
-CELERY_TIMEZONE = "UTC"
-# Connections are looked after before each task (core/doorbell.py), so Celery need not close them after it.
-CELERY_DB_REUSE_MAX = 10**9
-CELERY_BEAT_SCHEDULE = {
-    "sweep facts": {"task": "events.sweep", "schedule": 15.0},
-    "sweep locks": {"task": "events.sweep_locks", "schedule": 30.0},
-    "forget old events": {"task": "events.forget_old_events", "schedule": 3600.0},
-    "sweep deployments": {"task": "promotions.sweep_deployments", "schedule": 5.0},
-    "sweep due dates": {"task": "promotions.sweep_due_dates", "schedule": 5.0},
-    "forget idempotency keys": {"task": "accounts.forget_idempotency_keys", "schedule": 3600.0},
-    "sweep reminders": {"task": "promotions.sweep_reminders", "schedule": 15.0},
-    "sweep digests": {"task": "events.sweep_digests", "schedule": 15.0},
-    "push audit": {"task": "promotions.push_audit", "schedule": 15.0},
-    "pack audit": {"task": "promotions.pack_audit", "schedule": crontab(hour=3, minute=17)},
-    "sweep workers": {"task": "tickets.sweep_workers", "schedule": 15.0},
-    "beat is alive": {"task": "core.heartbeat", "schedule": 10.0},
-}
-
 # What /readyz asks.
 READINESS_CHECKS = {
     "database": "core.health.check_database",
@@ -298,10 +258,15 @@ DOCUMENTS = {
     "docs/facts.md": "config.documents.facts",
     "docs/roles.md": "config.documents.roles",
     "docs/configuration.md": "config.documents.configuration",
+    "docs/asyncapi.json": "config.asyncapi.document",
 }
 
 # The chapters of manage.py story.
-STORY = ["promotions.story.promote_and_roll_back", "tickets.story.follow_a_plan"]
+STORY = [
+    "promotions.story.promote_and_roll_back",
+    "tickets.story.follow_a_plan",
+    "tickets.story.work_over_mcp",
+]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
 SUBSCRIBERS: dict[str, dict[str, Any]] = {
@@ -330,6 +295,7 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "longest_wait": 3600,
     },
 }
+SUBSCRIBERS |= kafka_channels()
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
 NOTICES = ["promotions.notifiers.notices.NOTICES", "events.notifiers.digest.NOTICES"]
 

@@ -29,7 +29,18 @@ ROOMS = {
 }  # fmt: skip
 OWN_ROOMS = {
     "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes", "throttling"},
-    "events": {"activity", "channel_health", "live", "notice_views", "notices", "outbox", "preferences", "tracker"},
+    "events": {
+        "activity",
+        "cdevents",
+        "channel_health",
+        "channels",
+        "live",
+        "notice_views",
+        "notices",
+        "outbox",
+        "preferences",
+        "tracker",
+    },
     "promotions": {"audit", "demo_service", "pages", "sign_off", "story", "wire"},
     "tickets": {"story", "wire"},
     "iep": {"maps", "previews", "serving", "sign_offs", "stamp", "storage", "story", "wire"},

@@ -60,6 +60,7 @@ ROOMS = {
     "wire",
 }
 OWN_ROOMS = {
+<<<<<<< HEAD
     "accounts": {
         "adapter",
         "authentication",
@@ -70,6 +71,9 @@ OWN_ROOMS = {
         "scopes",
         "throttling",
     },
+=======
+    "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes", "throttling"},
+>>>>>>> stamp
     "events": {
         "activity",
         "cdevents",
@@ -82,6 +86,7 @@ OWN_ROOMS = {
         "preferences",
         "tracker",
     },
+<<<<<<< HEAD
     "promotions": {
         "audit",
         "demo_service",
@@ -104,6 +109,11 @@ OWN_ROOMS = {
         "story",
         "wire",
     },
+=======
+    "promotions": {"audit", "demo_service", "pages", "sign_off", "story", "wire"},
+    "tickets": {"story", "wire"},
+    "iep": {"maps", "previews", "serving", "sign_offs", "stamp", "storage", "story", "wire"},
+>>>>>>> stamp
 }
 CORE_MODULES = {
     "admin",

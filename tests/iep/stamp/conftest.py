@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +13,7 @@ import pytest
 
 from stamp import cli
 from tests.fakes.stamps import TOKEN, FakeStamps, running_stamps
-
-ROOT = Path(__file__).parents[3]
-PERSON = ["-c", "user.name=Dev", "-c", "user.email=dev@example.com", "-c", "commit.gpgsign=false"]
+from tests.iep.stamp.running import git, make_clone
 
 
 @pytest.fixture(autouse=True)
@@ -81,27 +77,9 @@ def run(capsys) -> Callable[..., Done]:
     return call
 
 
-def git(place: Path, *words: str) -> str:
-    done = subprocess.run(["git", *PERSON, "-C", str(place), *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def checkout(folder, tmp_path) -> Path:
     """The same folder as a clone whose remote's default branch is called trunk."""
-    remote = tmp_path / "remote.git"
-    subprocess.run(["git", "init", "-q", "--bare", "-b", "trunk", str(remote)], check=True)
-    git(folder, "init", "-q", "-b", "trunk")
-    git(folder, "add", ".")
-    git(folder, "commit", "-qm", "Begin")
-    git(folder, "remote", "add", "origin", str(remote))
-    git(folder, "push", "-q", "origin", "trunk")
-    git(folder, "remote", "set-head", "origin", "trunk")
+    make_clone(folder, tmp_path / "remote.git")
     git(folder, "checkout", "-q", "-b", "feature/TKT-001-cart")
     return folder
-
-
-def command(*words: str) -> list[str]:
-    """`stamp` as a process of its own, from the checkout."""
-    return [sys.executable, str(ROOT / "iep" / "stamp"), *words]

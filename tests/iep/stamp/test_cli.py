@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from tests.fakes.stamps import BASE, TOKEN, problem
-from tests.iep.stamp.conftest import command, git
+from tests.iep.stamp.running import command, git
 
 
 def test_the_short_form_and_the_verb_do_the_same(logged_in, run):

@@ -6,7 +6,7 @@ import pytest
 
 from stamp.errors import Refused
 from stamp.git import Git, check_promotable, describe
-from tests.iep.stamp.conftest import git
+from tests.iep.stamp.running import git
 
 
 def test_a_clean_tree_that_descends_from_the_remotes_default_branch(checkout):

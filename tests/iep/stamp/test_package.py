@@ -4,69 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
-import sys
-import venv
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from tests.iep.stamp.conftest import ROOT
+from tests.iep.stamp.bare import make_bare
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory) -> Path:
-    """An environment with the wheel and with copies of the packages that it says it needs, and of theirs."""
-    folder = tmp_path_factory.mktemp("bare")
-    source = folder / "source"
-    shutil.copytree(ROOT / "iep" / "stamp", source, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    wheels = folder / "wheels"
-    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(wheels), str(source)], check=True)
-    venv.create(folder / "venv", with_pip=False)
-    python = folder / "venv" / "bin" / "python"
-    wheel = next(wheels.glob("ticket_stamp-*.whl"))
-    subprocess.run([*pip, "--python", str(python), "install", "--no-index", "--no-deps", str(wheel)], check=True)
-    site = next((folder / "venv").glob("lib/python*/site-packages"))
-    declared = _requirements(wheel)
-    for name in _closure(declared):
-        _copy(metadata.distribution(name), site)
-    return folder / "venv" / "bin"
-
-
-def _requirements(wheel: Path) -> list[str]:
-    import email
-    import zipfile
-
-    with zipfile.ZipFile(wheel) as archive:
-        name = next(each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
-        return email.message_from_bytes(archive.read(name)).get_all("Requires-Dist") or []
-
-
-def _closure(requirements: list[str]) -> set[str]:
-    from packaging.requirements import Requirement
-
-    found: set[str] = set()
-    left = [Requirement(each) for each in requirements]
-    while left:
-        wanted = left.pop()
-        if (wanted.marker and not wanted.marker.evaluate({"extra": ""})) or wanted.name in found:
-            continue
-        found.add(wanted.name)
-        left += [Requirement(each) for each in metadata.requires(wanted.name) or ()]
-    return found
-
-
-def _copy(distribution: metadata.Distribution, site: Path) -> None:
-    for file in distribution.files or ():
-        if ".." not in file.parts and "__pycache__" not in file.parts:
-            target = site / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file.locate(), target)
+    return make_bare(tmp_path_factory.mktemp("bare"))
 
 
 def run(bare: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ import pytest
 from stamp.errors import Usage
 from stamp.graph import read_graph
 from stamp.tree import Tree
-from tests.iep.stamp.conftest import git
+from tests.iep.stamp.running import git
 
 
 def names(tree: Tree) -> list[str]:

@@ -135,8 +135,9 @@ def event_edit(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
     except DomainError as error:
         form.take(error)
         if isinstance(error, StaleState):
-            form.data = form.data.copy()
-            form.data["seen"] = records.find_event(user, key).updated_at.isoformat()
+            posted = request.POST.copy()
+            posted["seen"] = records.find_event(user, key).updated_at.isoformat()
+            form.data = posted
         return _show(request, user, form, status=422, event=event)
     drop_draft(request)
     messages.success(request, "The event was changed.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from events import notice_views, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("events/", include("events.tracker.pages.urls")),
     path("activity/", views.activity_page, name="activity"),
     path("activity/export.<str:form>", views.activity_export, name="activity_export"),
     path("profile/preferences/", notice_views.preferences, name="preferences"),

@@ -236,6 +236,8 @@ NAVIGATION = [
 ]
 # What the page of a ticket shows of other apps: callables that take the person and the ticket.
 TICKET_RELATED = ["promotions.pages.related.requests_naming"]
+# What the page of an event shows of other apps: callables that take the person and the event.
+EVENT_RELATED = ["tickets.pages.related.ticket_of_event"]
 # The server-sent-event stream of a tab; empty: pages refresh every ten seconds instead.
 LIVE_STREAM_URL = "/live"
 

@@ -46,7 +46,7 @@ WIRING = {"__init__", "apps", "management", "tasks", "templates", "templatetags"
 WITHOUT_ACTOR = {
     "promotions": {
         "begin_deployment", "deployment_failed", "deployment_started", "deployment_succeeded", "expire_request",
-        "release_scheduled_request", "remind_approvers",
+        "release_scheduled_request", "remind_approvers", "remind_reviewers",
     },
     "tickets": {"resolve_deployed_ticket", "stop_silent_workers", "take_back_deployed_ticket"},
 }  # fmt: skip

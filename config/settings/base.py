@@ -274,7 +274,12 @@ STORY = [
 SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "audit": {
         "facts": ("promotion.*", "deployment.*"),
-        "but_not": ("promotion.reminded", "promotion.escalated"),
+        "but_not": (
+            "promotion.reminded",
+            "promotion.escalated",
+            "promotion.review_reminded",
+            "promotion.review_escalated",
+        ),
         "handler": "promotions.audit.handler.record_fact",
         "after": "promotions.audit.handler.fact_recorded",
         "ordered": True,
@@ -311,6 +316,9 @@ LIVE_RECHECK_SECONDS = float(env.text("LIVE_RECHECK_SECONDS"))
 PROMOTION_LIFETIME = dt.timedelta(days=float(env.text("PROMOTION_LIFETIME_DAYS")))
 # The wait before each reminder to the approvers; after the last one it escalates to the CPI admins.
 PROMOTION_REMINDERS = [dt.timedelta(hours=float(hours)) for hours in env.items("PROMOTION_REMINDER_HOURS")]
+# How soon someone else reviews a request whose glass was broken, and the waits between the reminders after that.
+BREAK_GLASS_REVIEW = dt.timedelta(hours=float(env.text("BREAK_GLASS_REVIEW_HOURS")))
+BREAK_GLASS_REMINDERS = [dt.timedelta(hours=float(hours)) for hours in env.items("BREAK_GLASS_REMINDER_HOURS")]
 AUDIT_REPOSITORY = STATE_DIR / "audit.git"
 AUDIT_REMOTE = env.text("GIT_REMOTE")
 AUDIT_AUTHOR_DOMAIN = env.text("GIT_AUTHOR_DOMAIN")

@@ -60,7 +60,6 @@ ROOMS = {
     "wire",
 }
 OWN_ROOMS = {
-<<<<<<< HEAD
     "accounts": {
         "adapter",
         "authentication",
@@ -71,9 +70,6 @@ OWN_ROOMS = {
         "scopes",
         "throttling",
     },
-=======
-    "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes", "throttling"},
->>>>>>> stamp
     "events": {
         "activity",
         "cdevents",
@@ -86,7 +82,6 @@ OWN_ROOMS = {
         "preferences",
         "tracker",
     },
-<<<<<<< HEAD
     "promotions": {
         "audit",
         "demo_service",
@@ -109,11 +104,6 @@ OWN_ROOMS = {
         "story",
         "wire",
     },
-=======
-    "promotions": {"audit", "demo_service", "pages", "sign_off", "story", "wire"},
-    "tickets": {"story", "wire"},
-    "iep": {"maps", "previews", "serving", "sign_offs", "stamp", "storage", "story", "wire"},
->>>>>>> stamp
 }
 CORE_MODULES = {
     "admin",
@@ -155,6 +145,7 @@ WITHOUT_ACTOR = {
         "expire_request",
         "release_scheduled_request",
         "remind_approvers",
+        "remind_reviewers",
     },
     "tickets": {
         "resolve_deployed_ticket",

@@ -68,7 +68,7 @@ def select_of(rows: models.QuerySet[Any, Any]) -> Select:
 
 def counts_up_to(limit: int, parts: Mapping[str, Iterable[models.QuerySet[Any, Any]]]) -> list[Select]:
     """For each name a SELECT of (name, '', count) over its parts together, which stops counting at `limit` + 1 in each."""
-    selects = []
+    selects: list[Select] = []
     for name, rows in parts.items():
         found = [select_of(part.order_by().values("pk")[: limit + 1]) for part in rows]
         found = [part for part in found if part[0]]

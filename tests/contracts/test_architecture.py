@@ -30,20 +30,13 @@ ROOMS = {
 OWN_ROOMS = {
     "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes", "throttling"},
     "events": {
-        "activity",
-        "channel_health",
-        "channels",
-        "live",
-        "notice_views",
-        "notices",
-        "outbox",
-        "preferences",
-        "tracker",
+        "activity", "channel_health", "channels", "deliveries", "delivery_views", "endpoints", "live", "notice_views",
+        "notices", "outbox", "preferences", "slack", "tracker",
     },
-    "promotions": {"audit", "demo_service", "pages", "story", "wire"},
-    "tickets": {"story", "wire"},
+    "promotions": {"audit", "demo_service", "pages", "slack", "story", "wire"},
+    "tickets": {"slack", "story", "wire"},
     "iep": {"story", "stamp"},
-}
+}  # fmt: skip
 CORE_MODULES = {
     "admin", "canonical", "clock", "context", "doorbell", "errors", "failpoints", "health", "markdown", "metrics",
     "middleware", "plugins", "problems", "rest", "search", "sql", "story", "transitions",

@@ -10,6 +10,8 @@ from core.problems import nothing_here
 handler400 = "core.problems.bad_request"
 handler500 = "core.problems.server_error"
 
+admin.autodiscover()
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("core.urls")),
     path("", include("accounts.urls")),

@@ -18,7 +18,7 @@ from typing import Any
 from iep import storage
 from iep.models import Application, Change, ImportMap, Module, Release
 from iep.types import Delta
-from iep.validation import SPECIFIERS, ending
+from iep.validation import SPECIFIERS, ending, read_specifiers
 
 MAPPED = {"js", "mjs", "json", "css", "wasm"}
 ADDRESS = re.compile(r"/iep/m/(?P<app>[a-z0-9-]+)/(?P<stem>.+)~(?P<digest>[0-9a-f]{64})\.(?P<ending>[a-z0-9]+)")

@@ -130,7 +130,9 @@ def commit(folder: Path, branch: str, content: bytes) -> str:
     git(folder, "checkout", "-q", "-B", branch)
     (folder / "src/cart.js").write_bytes(content)
     git(folder, "commit", "-q", "-am", "change")
-    return git(folder, "rev-parse", "HEAD")
+    head = git(folder, "rev-parse", "HEAD")
+    git(folder, "checkout", "-q", "trunk")
+    return head
 
 
 def test_git_ancestry_asks_the_remote_itself(repository, wanting, devops):
@@ -148,7 +150,6 @@ def test_git_ancestry_asks_the_remote_itself(repository, wanting, devops):
         refused = verdict(stamp, devops, git=wrong)
         assert refused.outcome == Outcome.BLOCK
         assert word in refused.reason
-    git(repository, "checkout", "-q", "trunk")
     commit(repository, "trunk", b"meanwhile")
     fetch_mirror(stamp.application)
     assert "Merge or rebase onto trunk" in verdict(stamp, devops, git={"head": head}).reason

@@ -235,7 +235,7 @@ NAVIGATION = [
     {"label": "Activity", "icon": "activity", "url_name": "activity"},
 ]
 # What the page of a ticket shows of other apps: callables that take the person and the ticket.
-TICKET_RELATED = ["promotions.pages.related.requests_naming"]
+TICKET_RELATED = ["promotions.pages.related.requests_naming", "iep.pages.dossier.stamps_of"]
 # The server-sent-event stream of a tab; empty: pages refresh every ten seconds instead.
 LIVE_STREAM_URL = "/live"
 

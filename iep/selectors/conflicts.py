@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from iep.models import Module, Stamp
+from iep.models import Application, Module, Stamp
 from iep.states import OPEN
 from iep.types import Conflict
 
@@ -60,3 +60,21 @@ def between(stamps: Iterable[Stamp]) -> list[Conflict]:
                 found.append(Conflict("same_key", path, other.ticket.key, detail))
             owner[path] = stamp
     return found
+
+
+def conflict_counts(application: Application, stamps: Sequence[Stamp]) -> dict[int, int]:
+    """How many conflicts each of these open stamps has, those with each other included; one query for all."""
+    paths = {path for stamp in stamps for path in stamp.delta}
+    rows = Module.objects.filter(application=application, path__in=paths).order_by()
+    there: dict[str, str] = dict(rows.values_list("path", "digest"))
+    wanted: dict[str, set[str | None]] = {}
+    for stamp in stamps:
+        for path, entry in stamp.delta.items():
+            wanted.setdefault(path, set()).add(entry["digest"])
+    return {
+        stamp.pk: sum(
+            (there.get(path) not in (entry["base"], entry["digest"])) + (len(wanted[path]) > 1)
+            for path, entry in stamp.delta.items()
+        )
+        for stamp in stamps
+    }

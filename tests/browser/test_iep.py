@@ -253,10 +253,7 @@ def test_who_may_not_see_it_gets_production_byte_for_byte(server, developer, pla
     page.goto("/apps/shop/?dev=TKT-001")
     expect(banner(page)).to_contain_text(OLD)
     expect(preview(page)).to_have_count(0)
-    link = httpx2.post(
-        f"{server}/v1/iep/applications/shop/stamps/TKT-001/link", json={"hours": 1},
-        headers={"Authorization": f"Bearer {developer.environment['STAMP_TOKEN']}"},
-    ).json()["url"]  # fmt: skip
+    link = developer.stamp("open", "TKT-001", "--share", "1")["url"]
     guest = window(url=server)
     guest.goto(f"{server}/apps/shop/?{link.partition('?')[2]}")
     expect(banner(guest)).to_contain_text("Delivered free")

@@ -13,6 +13,7 @@ from config.env import VARIABLES
 from core.transitions import TransitionTable
 from events.channels import channels
 from events.tracker.facts import FACTS
+from events.types import FACTS_OF_DELIVERY
 from promotions.wire import ACTIONS
 from tickets.selectors.events import EVENT_NAMES
 
@@ -61,7 +62,8 @@ def facts() -> str:
     text = "A fact is written in the transaction of what it tells of, and delivered afterwards, at least once.\n\n"
     return _page(
         "Facts",
-        "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py`, `events/tracker/facts.py` and the "
+        "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py`, `events/tracker/facts.py`, "
+        "`events/types.py` and the "
         "`SUBSCRIBERS` setting",
         text + _table(("Fact", "Left by", "Heard by"), rows),
     )
@@ -69,7 +71,7 @@ def facts() -> str:
 
 def facts_left() -> dict[str, list[str]]:
     """Every fact type, with the steps of the tables that leave it."""
-    left_by: dict[str, list[str]] = {fact: [] for fact in (*ACTIONS, *EVENT_NAMES, *FACTS)}
+    left_by: dict[str, list[str]] = {fact: [] for fact in (*ACTIONS, *EVENT_NAMES, *FACTS, *FACTS_OF_DELIVERY)}
     for _, table in transition_tables():
         for edge in table:
             left_by.setdefault(edge.fact, []).append(f"{table.name}: {edge.verb} ({edge.source} to {edge.target})")

@@ -12,7 +12,8 @@ from csp.constants import NONCE, NONE, SELF
 from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
 from config.settings.logs import LOGGING  # noqa: F401
-from config.settings.outside import KAFKA, KAFKA_ENVELOPE, KAFKA_STREAMS, KAFKA_TOPICS, kafka_channels  # noqa: F401
+from config.settings.outside import *  # noqa: F403
+from config.settings.outside import kafka_channels
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from config.settings.work import *  # noqa: F403
 
@@ -236,6 +237,8 @@ NAVIGATION = [
 ]
 # What the page of a ticket shows of other apps: callables that take the person and the ticket.
 TICKET_RELATED = ["promotions.pages.related.requests_naming", "iep.pages.dossier.stamps_of"]
+# What the page of an event shows of other apps: callables that take the person and the event.
+EVENT_RELATED = ["tickets.pages.related.ticket_of_event"]
 # The server-sent-event stream of a tab; empty: pages refresh every ten seconds instead.
 LIVE_STREAM_URL = "/live"
 
@@ -273,7 +276,12 @@ STORY = [
 SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "audit": {
         "facts": ("promotion.*", "deployment.*"),
-        "but_not": ("promotion.reminded", "promotion.escalated"),
+        "but_not": (
+            "promotion.reminded",
+            "promotion.escalated",
+            "promotion.review_reminded",
+            "promotion.review_escalated",
+        ),
         "handler": "promotions.audit.handler.record_fact",
         "after": "promotions.audit.handler.fact_recorded",
         "ordered": True,
@@ -289,16 +297,32 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "handler": "tickets.subscribers.follow_deployment",
     },
     "email": {
-        "facts": ("promotion.*", "deployment.*", "notices.*"),
+        "facts": ("promotion.*", "deployment.*", "notices.*", "webhook.disabled"),
         "notifier": "events.notifiers.email.EmailNotifier",
         # About a day: 50 minutes of doubling waits, then one attempt each hour.
         "attempts": 36,
         "longest_wait": 3600,
     },
 }
-SUBSCRIBERS |= kafka_channels()
+SUBSCRIBERS |= {
+    "webhooks": {
+        "facts": ("*",),
+        "but_not": ("notices.*", "delivery.*"),
+        "notifier": "events.notifiers.webhooks.WebhookNotifier",
+        "alone": True,
+        "lanes": True,
+        # About two days: five hours of doubling waits, then one attempt every six hours.
+        "attempts": 20,
+        "longest_wait": 21_600,
+    },
+    **kafka_channels(),
+}
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
-NOTICES = ["promotions.notifiers.notices.NOTICES", "events.notifiers.digest.NOTICES"]
+NOTICES = [
+    "promotions.notifiers.notices.NOTICES",
+    "events.notifiers.operations.NOTICES",
+    "events.notifiers.digest.NOTICES",
+]
 
 # Open event streams: their address, and how many of one process and of one person there.
 LIVE_STREAM_URL = "/live"
@@ -310,6 +334,9 @@ LIVE_RECHECK_SECONDS = float(env.text("LIVE_RECHECK_SECONDS"))
 PROMOTION_LIFETIME = dt.timedelta(days=float(env.text("PROMOTION_LIFETIME_DAYS")))
 # The wait before each reminder to the approvers; after the last one it escalates to the CPI admins.
 PROMOTION_REMINDERS = [dt.timedelta(hours=float(hours)) for hours in env.items("PROMOTION_REMINDER_HOURS")]
+# How soon someone else reviews a request whose glass was broken, and the waits between the reminders after that.
+BREAK_GLASS_REVIEW = dt.timedelta(hours=float(env.text("BREAK_GLASS_REVIEW_HOURS")))
+BREAK_GLASS_REMINDERS = [dt.timedelta(hours=float(hours)) for hours in env.items("BREAK_GLASS_REMINDER_HOURS")]
 AUDIT_REPOSITORY = STATE_DIR / "audit.git"
 AUDIT_REMOTE = env.text("GIT_REMOTE")
 AUDIT_AUTHOR_DOMAIN = env.text("GIT_AUTHOR_DOMAIN")

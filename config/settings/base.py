@@ -11,6 +11,12 @@ from csp.constants import NONCE, NONE, SELF
 
 from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
+from config.settings.import_maps import (  # noqa: F401
+    IEP_POLICIES,
+    IEP_POLICY_SECONDS,
+    IEP_SIGN_OFFS,
+    SANITY_COMMANDS,
+)
 from config.settings.logs import LOGGING  # noqa: F401
 from config.settings.outside import *  # noqa: F403
 from config.settings.outside import kafka_channels
@@ -292,6 +298,10 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "facts": ("promotion.rejected", "promotion.withdrawn", "promotion.expired", "deployment.failed"),
         "handler": "promotions.sign_off.forget_request",
     },
+    "releases as deployments": {
+        "facts": ("stamp.released", "stamp.taken_back"),
+        "handler": "iep.subscribers.record_deployment",
+    },
     "tickets": {
         "facts": ("deployment.succeeded",),
         "handler": "tickets.subscribers.follow_deployment",
@@ -367,13 +377,6 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
     },
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
-
-# Import maps: what an application may ask of a promotion, and who is asked before production changes.
-IEP_POLICIES: dict[str, dict[str, Any]] = {
-    "freeze window": {"BACKEND": "iep.policies.freeze.FreezeWindow"},
-}
-IEP_POLICY_SECONDS = 10.0
-IEP_SIGN_OFFS = {"promotion request": {"BACKEND": "promotions.sign_off.PromotionSignOff"}}
 
 # Tracker
 TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")

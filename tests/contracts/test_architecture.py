@@ -122,7 +122,7 @@ CORE_MODULES = {
     "doorbell",
     "drafts",
     "errors",
-    "failpoints",
+    "failpoints", "gitcli",
     "forms",
     "health",
     "looks",

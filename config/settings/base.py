@@ -275,6 +275,7 @@ STORY = [
     "promotions.story.promote_and_roll_back",
     "tickets.story.follow_a_plan",
     "tickets.story.work_over_mcp",
+    "iep.story.save_release_and_take_back",
 ]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.

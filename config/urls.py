@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("core.urls")),
     path("", include("accounts.urls")),
     path("", include("promotions.urls")),
+    path("", include("iep.urls")),
     path("", include("tickets.urls")),
     path("", include("events.urls")),
     path("api/v1alpha1/", include("events.tracker.urls")),

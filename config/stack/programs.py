@@ -19,6 +19,8 @@ class Places:
     grpc_port: int
     mail_port: int
     awx_port: int
+    kafka_port: int = 0
+    slack_port: int = 0
 
 
 def manage(*arguments: str) -> list[str]:
@@ -46,6 +48,12 @@ def mailbox(places: Places) -> Program:
 def fake_awx(places: Places) -> Program:
     """Plays AWX, to see that path by hand."""
     return program("awx", HELPERS, module("tests.fakes.awx", "--port", str(places.awx_port)))
+
+
+def kafka(places: Places) -> Program:
+    """Plays a Kafka broker. Run by path: it needs nothing of the project."""
+    script = str(Path(__file__).with_name("kafka.py"))
+    return program("kafka", HELPERS, [sys.executable, "-P", script, "--port", str(places.kafka_port)])
 
 
 def migrate() -> Program:

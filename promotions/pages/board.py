@@ -124,6 +124,11 @@ class Card:
     can_decide: bool
 
     @property
+    def verbs(self) -> tuple[str, str]:
+        """How yes and no are called for it: a decision, or a review of what was deployed without one."""
+        return ("approve-afterwards", "object") if self.promotion.glass_broken_by_id else ("approve", "reject")
+
+    @property
     def in_bulk(self) -> bool:
         """Whether it may be approved together with others: low impact only."""
         return self.can_decide and self.promotion.impact == Impact.LOW
@@ -170,8 +175,11 @@ def reassure(promotion: PromotionRequest) -> list[Reassurance]:
 
 
 def waiting_for(user: User, limit: int = 12) -> list[PromotionRequest]:
-    """What `user` may decide now, oldest first: who waits longest is served first."""
-    return list(for_cards(PromotionRequest.objects.decidable_by(user)).order_by("pk")[:limit])
+    """What `user` may decide now or has to review, oldest first: who waits longest is served first."""
+    requests = PromotionRequest.objects
+    pending, owed = requests.decidable_by(user).order_by(), requests.reviewable_by(user).order_by()
+    waiting = requests.filter(pk__in=pending.values("pk").union(owed.values("pk"), all=True))
+    return list(for_cards(waiting).order_by("pk")[:limit])
 
 
 def requests_of(user: User, limit: int = 6) -> list[PromotionRequest]:

@@ -13,7 +13,7 @@ from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
 from config.settings.logs import LOGGING  # noqa: F401
 from config.settings.outside import *  # noqa: F403
-from config.settings.outside import kafka_channels
+from config.settings.outside import kafka_channels, slack_channels
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -267,6 +267,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep due dates": {"task": "promotions.sweep_due_dates", "schedule": 5.0},
     "forget idempotency keys": {"task": "accounts.forget_idempotency_keys", "schedule": 3600.0},
     "sweep reminders": {"task": "promotions.sweep_reminders", "schedule": 15.0},
+    "sweep slack calls": {"task": "events.sweep_slack_calls", "schedule": 15.0},
+    "sweep webhooks": {"task": "events.sweep_endpoints", "schedule": 30.0},
     "sweep digests": {"task": "events.sweep_digests", "schedule": 15.0},
     "push audit": {"task": "promotions.push_audit", "schedule": 15.0},
     "pack audit": {"task": "promotions.pack_audit", "schedule": crontab(hour=3, minute=17)},
@@ -297,7 +299,11 @@ DOCUMENTS = {
 }
 
 # The chapters of manage.py story.
-STORY = ["promotions.story.promote_and_roll_back", "tickets.story.follow_a_plan"]
+STORY = [
+    "promotions.story.promote_and_roll_back",
+    "tickets.story.follow_a_plan",
+    "promotions.channels_story.tell_everyone",
+]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
 SUBSCRIBERS: dict[str, dict[str, Any]] = {
@@ -333,6 +339,7 @@ SUBSCRIBERS |= {
         "attempts": 20,
         "longest_wait": 21_600,
     },
+    **slack_channels(),
     **kafka_channels(),
 }
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.

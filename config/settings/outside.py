@@ -51,6 +51,33 @@ def kafka_channels() -> dict[str, dict[str, Any]]:
     }
 
 
+# Slack
+SLACK_TOKEN = env.text("SLACK_TOKEN")
+SLACK_SIGNING_SECRETS = env.items("SLACK_SIGNING_SECRETS")
+SLACK_CHANNEL = env.text("SLACK_CHANNEL")
+SLACK_API = env.text("SLACK_API")
+# How the things of an app look there, what their buttons do, and what /stagepass knows.
+SLACK_CARDS = {"promotion": "promotions.slack.card"}
+SLACK_ACTIONS = {"promotion": "promotions.slack.act"}
+SLACK_COMMANDS = {"approvals": "promotions.slack.list_approvals", "ticket": "tickets.slack.show_ticket"}
+
+
+def slack_channels() -> dict[str, dict[str, Any]]:
+    """One worker at a time: Slack takes about a message a second and channel."""
+    if not SLACK_TOKEN:
+        return {}
+    return {
+        "slack": {
+            "facts": ("*",),
+            "but_not": ("notices.*", "delivery.*", "webhook.*"),
+            "notifier": "events.notifiers.slack.SlackNotifier",
+            "alone": True,
+            "attempts": 36,
+            "longest_wait": 3600,
+        }
+    }
+
+
 # Webhooks out
 WEBHOOK_NETWORKS = env.items("WEBHOOK_NETWORKS")
 WEBHOOK_PATIENCE = dt.timedelta(hours=float(env.text("WEBHOOK_PATIENCE_HOURS")))

@@ -47,6 +47,8 @@ class WebhookEndpoint(FactFilter):
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     failing_since = models.DateTimeField(null=True, editable=False)
+    failure = models.TextField(blank=True, editable=False, help_text="How it failed last.")
+    gone = models.BooleanField(default=False, editable=False, help_text="It answered that nobody is there any more.")
     disabled_at = models.DateTimeField(null=True, editable=False)
     disabled_reason = models.TextField(blank=True, editable=False)
 

@@ -33,7 +33,7 @@ OWN_ROOMS = {
         "activity", "channel_health", "channels", "deliveries", "delivery_views", "endpoints", "live", "notice_views",
         "notices", "outbox", "preferences", "slack", "tracker",
     },
-    "promotions": {"audit", "demo_service", "pages", "slack", "story", "wire"},
+    "promotions": {"audit", "channels_story", "demo_service", "pages", "slack", "story", "wire"},
     "tickets": {"slack", "story", "wire"},
     "iep": {"story", "stamp"},
 }  # fmt: skip

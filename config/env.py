@@ -63,9 +63,15 @@ VARIABLES = [
     Variable("WEBHOOK_PATIENCE_HOURS", "72", "How long an endpoint may fail before it is switched off."),
     Variable("PROMOTION_LIFETIME_DAYS", "30", "Days after which an undecided request expires."),
     Variable("PROMOTION_REMINDER_HOURS", "4,24,72", "Hours before each reminder to approvers, then it escalates."),
+    Variable("BREAK_GLASS_REVIEW_HOURS", "24", "Hours within which someone else reviews what was deployed unapproved."),
+    Variable(
+        "BREAK_GLASS_REMINDER_HOURS", "4,24", "Hours between the reminders of an overdue review; it then escalates."
+    ),
     Variable("LIVE_STREAMS", "1000", "Event streams that one web process holds open at most."),
     Variable("LIVE_STREAMS_PER_PERSON", "20", "Of these, how many one person may have."),
     Variable("LIVE_RECHECK_SECONDS", "30", "How often an open stream's log-in and rights are looked at again."),
+    Variable("BLOBS_BACKEND", "django.core.files.storage.FileSystemStorage", "Django storage of applications' files."),
+    Variable("BLOBS_OPTIONS", "", "Its options as a JSON object; empty: the folder blobs of the state.", secret=True),
     Variable("TRACKER_STATUS_NUMBERS", "guide", "Whose numbers a status sent as a number means: guide or wire."),
     Variable("TRACKER_ANONYMOUS_TENANT", "", "The tenant that callers without a token see; empty: none."),
     Variable("TRACKER_ANONYMOUS_RIGHTS", "", "What they may do there: read, or read,write; empty: nothing."),

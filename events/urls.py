@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from core.rest import both_spellings
 from events import delivery_views, notice_views, views
@@ -11,6 +11,7 @@ from events.endpoints import views as webhook_views
 from events.slack import webhooks as slack
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("events/", include("events.tracker.pages.urls")),
     path("activity/", views.activity_page, name="activity"),
     path("activity/export.<str:form>", views.activity_export, name="activity_export"),
     path("deliveries/", delivery_views.delivery_list, name="deliveries"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
-from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
 from config import env
@@ -15,6 +15,7 @@ from config.settings.logs import LOGGING  # noqa: F401
 from config.settings.outside import *  # noqa: F403
 from config.settings.outside import kafka_channels, slack_channels
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
+from config.settings.work import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 STATE_DIR = Path(env.text("STAGEPASS_STATE")).absolute()
@@ -32,6 +33,7 @@ INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
     "events.apps.EventsConfig",
     "tickets.apps.TicketsConfig",
+    "iep.apps.IepConfig",
     "promotions.apps.PromotionsConfig",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
@@ -183,6 +185,11 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    # Files of applications by their digest: a folder, or whatever storage Django has a backend for.
+    "blobs": {
+        "BACKEND": env.text("BLOBS_BACKEND"),
+        "OPTIONS": json.loads(env.text("BLOBS_OPTIONS") or "null") or {"location": STATE_DIR / "blobs"},
+    },
 }
 
 # Mail
@@ -230,9 +237,12 @@ NAVIGATION = [
 ]
 # What the page of a ticket shows of other apps: callables that take the person and the ticket.
 TICKET_RELATED = ["promotions.pages.related.requests_naming"]
+# What the page of an event shows of other apps: callables that take the person and the event.
+EVENT_RELATED = ["tickets.pages.related.ticket_of_event"]
 # The server-sent-event stream of a tab; empty: pages refresh every ten seconds instead.
 LIVE_STREAM_URL = "/live"
 
+<<<<<<< HEAD
 # Work in the background: the database is the truth, the broker a doorbell.
 CELERY_BROKER_URL = env.text("BROKER_URL")
 CELERY_TASK_IGNORE_RESULT = True
@@ -276,6 +286,8 @@ CELERY_BEAT_SCHEDULE = {
     "beat is alive": {"task": "core.heartbeat", "schedule": 10.0},
 }
 
+=======
+>>>>>>> main
 # What /readyz asks.
 READINESS_CHECKS = {
     "database": "core.health.check_database",
@@ -302,19 +314,32 @@ DOCUMENTS = {
 STORY = [
     "promotions.story.promote_and_roll_back",
     "tickets.story.follow_a_plan",
+<<<<<<< HEAD
     "promotions.channels_story.tell_everyone",
+=======
+    "tickets.story.work_over_mcp",
+>>>>>>> main
 ]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
 SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "audit": {
         "facts": ("promotion.*", "deployment.*"),
-        "but_not": ("promotion.reminded", "promotion.escalated"),
+        "but_not": (
+            "promotion.reminded",
+            "promotion.escalated",
+            "promotion.review_reminded",
+            "promotion.review_escalated",
+        ),
         "handler": "promotions.audit.handler.record_fact",
         "after": "promotions.audit.handler.fact_recorded",
         "ordered": True,
         "attempts": None,
         "longest_wait": 30,
+    },
+    "import maps": {
+        "facts": ("promotion.rejected", "promotion.withdrawn", "promotion.expired", "deployment.failed"),
+        "handler": "promotions.sign_off.forget_request",
     },
     "tickets": {
         "facts": ("deployment.succeeded",),
@@ -359,6 +384,9 @@ LIVE_RECHECK_SECONDS = float(env.text("LIVE_RECHECK_SECONDS"))
 PROMOTION_LIFETIME = dt.timedelta(days=float(env.text("PROMOTION_LIFETIME_DAYS")))
 # The wait before each reminder to the approvers; after the last one it escalates to the CPI admins.
 PROMOTION_REMINDERS = [dt.timedelta(hours=float(hours)) for hours in env.items("PROMOTION_REMINDER_HOURS")]
+# How soon someone else reviews a request whose glass was broken, and the waits between the reminders after that.
+BREAK_GLASS_REVIEW = dt.timedelta(hours=float(env.text("BREAK_GLASS_REVIEW_HOURS")))
+BREAK_GLASS_REMINDERS = [dt.timedelta(hours=float(hours)) for hours in env.items("BREAK_GLASS_REMINDER_HOURS")]
 AUDIT_REPOSITORY = STATE_DIR / "audit.git"
 AUDIT_REMOTE = env.text("GIT_REMOTE")
 AUDIT_AUTHOR_DOMAIN = env.text("GIT_AUTHOR_DOMAIN")
@@ -382,12 +410,20 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
             "ca_file": env.text("AWX_CA_FILE"),
         },
     },
+    "import maps": {"BACKEND": "promotions.deployers.import_maps.ImportMapDeployer"},
     "ansible": {
         "BACKEND": "promotions.deployers.ansible.AnsibleDeployer",
         "OPTIONS": {"directory": STATE_DIR / "deployments"},
     },
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
+
+# Import maps: what an application may ask of a promotion, and who is asked before production changes.
+IEP_POLICIES: dict[str, dict[str, Any]] = {
+    "freeze window": {"BACKEND": "iep.policies.freeze.FreezeWindow"},
+}
+IEP_POLICY_SECONDS = 10.0
+IEP_SIGN_OFFS = {"promotion request": {"BACKEND": "promotions.sign_off.PromotionSignOff"}}
 
 # Tracker
 TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")

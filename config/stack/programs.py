@@ -64,7 +64,7 @@ def fake_slack(places: Places) -> Program:
 
 def migrate() -> Program:
     """Bring the database's tables up to date; ends by itself."""
-    return program("migrate", WORKERS, manage("migrate", "--no-input"))
+    return program("migrate", WORKERS, manage("migrate", "--no-input", "--skip-checks"))
 
 
 def seed() -> Program:
@@ -86,9 +86,10 @@ def rpc(places: Places) -> Program:
 
 def workers(places: Places) -> list[Program]:
     """Do the work that no browser waits for."""
-    celery = module("celery", "-A", "config")
-    worker = [*celery, "worker", "-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"]
-    beat = [*celery, "beat", "-s", str(places.state / "beat-schedule"), "--pidfile="]
+    worker = module(
+        "celery", "-A", "config", "worker", "-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"
+    )
+    beat = module("celery", "-A", "config.clock", "beat", "-s", str(places.state / "beat-schedule"), "--pidfile=")
     return [
         program("dispatcher", WORKERS, manage("dispatch")),
         program("worker", WORKERS, worker),

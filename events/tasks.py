@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from events import notices, outbox
+from events import notices, outbox, reminders
 from events.endpoints.services import switch_off_failing_endpoints
 from events.slack import calls
 from events.tracker import locks, retention
@@ -59,3 +59,10 @@ def sweep_slack_calls() -> None:
 def sweep_endpoints() -> None:
     """Switch off webhooks that nobody answers for days."""
     switch_off_failing_endpoints()
+
+
+@shared_task(name="events.remind")
+def remind() -> None:
+    """Remind of what nobody did: dead letters, tokens about to end."""
+    reminders.remind_of_dead_letters()
+    reminders.remind_of_tokens()

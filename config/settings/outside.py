@@ -25,7 +25,7 @@ KAFKA: dict[str, Any] = {
 KAFKA_ENVELOPE = env.text("KAFKA_ENVELOPE")
 # What each stream of facts is made of; KAFKA_TOPICS says which topic it goes to.
 KAFKA_STREAMS: dict[str, dict[str, tuple[str, ...]]] = {
-    "requests": {"facts": ("promotion.*", "deployment.*"), "but_not": ("promotion.reminded", "promotion.escalated")},
+    "requests": {"facts": ("promotion.*", "deployment.*"), "but_not": ("promotion.*reminded", "promotion.*escalated")},
     "tickets": {"facts": ("ticket.*", "worker.*")},
     "events": {"facts": ("event.*", "lock.*", "catalog.*")},
     "import-maps": {"facts": ("application.*", "module.*", "stamp.*", "map.*", "import_map.*", "release.*", "iep.*")},

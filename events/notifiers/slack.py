@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 
 from core.failpoints import failpoint
 from events.models import Delivery, DomainEvent, SlackMessage, Subscription
-from events.notifiers.filters import wants
+from events.notifiers.filters import subscribed
 from events.slack.cards import card_about
 from events.slack.client import SlackGone, call
 
@@ -21,12 +20,9 @@ class SlackNotifier:
     """Channels that hear of a fact: the one of the settings for requests, and those that subscribed."""
 
     def recipients(self, fact: DomainEvent) -> list[str]:
-        """Facts for named people only are nobody else's in any channel."""
         if not fact.audience_capability:
             return []
-        of_tenant = Q(tenant=None) | Q(tenant=fact.tenant_id)
-        subscribed = Subscription.objects.filter(of_tenant, channel=Subscription.Channel.SLACK)
-        found = {subscription.target for subscription in subscribed if wants(subscription, fact)}
+        found = subscribed(fact, Subscription.Channel.SLACK)
         if settings.SLACK_CHANNEL and fact.subject_type in settings.SLACK_CARDS:
             found.add(settings.SLACK_CHANNEL)
         return sorted(found)

@@ -83,6 +83,7 @@ OWN_ROOMS = {
         "notices",
         "outbox",
         "preferences",
+        "reminders",
         "slack",
         "tracker",
     },
@@ -156,6 +157,7 @@ WITHOUT_ACTOR = {
     },
     "tickets": {
         "resolve_deployed_ticket",
+        "remind_of_overdue_tickets",
         "stop_silent_workers",
         "take_back_deployed_ticket",
     },

@@ -19,7 +19,7 @@ from config.settings.import_maps import (  # noqa: F401
 )
 from config.settings.logs import LOGGING  # noqa: F401
 from config.settings.outside import *  # noqa: F403
-from config.settings.outside import kafka_channels
+from config.settings.outside import kafka_channels, slack_channels
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from config.settings.work import *  # noqa: F403
 
@@ -276,6 +276,7 @@ STORY = [
     "tickets.story.follow_a_plan",
     "tickets.story.work_over_mcp",
     "iep.story.save_release_and_take_back",
+    "promotions.channels_story.tell_everyone",
 ]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
@@ -307,7 +308,7 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "handler": "tickets.subscribers.follow_deployment",
     },
     "email": {
-        "facts": ("promotion.*", "deployment.*", "notices.*", "webhook.disabled"),
+        "facts": ("*",),
         "notifier": "events.notifiers.email.EmailNotifier",
         # About a day: 50 minutes of doubling waits, then one attempt each hour.
         "attempts": 36,
@@ -325,11 +326,13 @@ SUBSCRIBERS |= {
         "attempts": 20,
         "longest_wait": 21_600,
     },
+    **slack_channels(),
     **kafka_channels(),
 }
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
 NOTICES = [
     "promotions.notifiers.notices.NOTICES",
+    "tickets.notifiers.notices.NOTICES",
     "events.notifiers.operations.NOTICES",
     "events.notifiers.digest.NOTICES",
 ]

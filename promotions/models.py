@@ -196,6 +196,7 @@ class PromotionRequest(models.Model):
             models.Index(fields=["rejected_at"], condition=Q(rejected_at__isnull=False), name="promotion_rejected"),
             models.Index(fields=["deployed_at"], condition=Q(deployed_at__isnull=False), name="promotion_deployed"),
             GinIndex(SEARCH_VECTOR, name="promotion_text"),
+            GinIndex(fields=["tickets"], name="promotion_of_ticket"),
         ]
 
     def __str__(self) -> str:

@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
+    "accounts.middleware.SingleSignOnMiddleware",
     "core.console.ConsoleMiddleware",
 ]
 
@@ -153,9 +154,12 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_ADAPTER = "accounts.adapter.InvitedOnlyAdapter"
+SOCIALACCOUNT_ADAPTER = "accounts.adapter.SingleSignOnAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+# The code of the half minute before and after is taken too: clocks of phones differ.
+MFA_TOTP_TOLERANCE = 1
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"] if env.switch("MFA") else []
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
 if env.text("SSO_GITHUB_CLIENT_ID"):
@@ -178,6 +182,7 @@ if env.text("SSO_OIDC_SERVER"):
                 "settings": {"server_url": env.text("SSO_OIDC_SERVER")},
             }
         ],
+        "OAUTH_PKCE_ENABLED": True,
     }
 
 # Words, times, files

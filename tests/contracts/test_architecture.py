@@ -103,7 +103,9 @@ OWN_ROOMS = {
         "wire",
     },
     "iep": {
+        "imports",
         "maps",
+        "mirrors",
         "previews",
         "serving",
         "sign_offs",

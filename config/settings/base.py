@@ -19,7 +19,7 @@ from config.settings.import_maps import (  # noqa: F401
 )
 from config.settings.logs import LOGGING  # noqa: F401
 from config.settings.outside import *  # noqa: F403
-from config.settings.outside import kafka_channels
+from config.settings.outside import kafka_channels, slack_channels
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from config.settings.work import *  # noqa: F403
 
@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
+    "accounts.middleware.SingleSignOnMiddleware",
     "core.console.ConsoleMiddleware",
 ]
 
@@ -153,9 +154,12 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_ADAPTER = "accounts.adapter.InvitedOnlyAdapter"
+SOCIALACCOUNT_ADAPTER = "accounts.adapter.SingleSignOnAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+# The code of the half minute before and after is taken too: clocks of phones differ.
+MFA_TOTP_TOLERANCE = 1
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"] if env.switch("MFA") else []
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
 if env.text("SSO_GITHUB_CLIENT_ID"):
@@ -178,6 +182,7 @@ if env.text("SSO_OIDC_SERVER"):
                 "settings": {"server_url": env.text("SSO_OIDC_SERVER")},
             }
         ],
+        "OAUTH_PKCE_ENABLED": True,
     }
 
 # Words, times, files
@@ -276,6 +281,7 @@ STORY = [
     "tickets.story.follow_a_plan",
     "tickets.story.work_over_mcp",
     "iep.story.save_release_and_take_back",
+    "promotions.channels_story.tell_everyone",
 ]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
@@ -307,7 +313,7 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "handler": "tickets.subscribers.follow_deployment",
     },
     "email": {
-        "facts": ("promotion.*", "deployment.*", "notices.*", "webhook.disabled"),
+        "facts": ("*",),
         "notifier": "events.notifiers.email.EmailNotifier",
         # About a day: 50 minutes of doubling waits, then one attempt each hour.
         "attempts": 36,
@@ -325,11 +331,13 @@ SUBSCRIBERS |= {
         "attempts": 20,
         "longest_wait": 21_600,
     },
+    **slack_channels(),
     **kafka_channels(),
 }
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
 NOTICES = [
     "promotions.notifiers.notices.NOTICES",
+    "tickets.notifiers.notices.NOTICES",
     "events.notifiers.operations.NOTICES",
     "events.notifiers.digest.NOTICES",
 ]

@@ -16,6 +16,7 @@ DEMO_SEEDS = [
     "tickets.demo.seed_tickets",
     "events.demo.seed_events",
     "iep.demo.seed_shop",
+    "events.demo.seed_slack",
 ]
 # So that every example of the events guide works as it is written.
 TRACKER_ANONYMOUS_TENANT = "tenant-finance"

@@ -68,7 +68,7 @@ def load_secrets(state: Path) -> dict[str, str]:
     known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     missing = {
         name: secrets.token_urlsafe(48)
-        for name in ("SECRET_KEY", "AWX_TOKEN", "AWX_WEBHOOK_SECRETS")
+        for name in ("SECRET_KEY", "AWX_TOKEN", "AWX_WEBHOOK_SECRETS", "SLACK_TOKEN", "SLACK_SIGNING_SECRETS")
         if name not in known
     }
     if missing:

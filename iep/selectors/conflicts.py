@@ -59,7 +59,7 @@ def changed_dependencies(stamp: Stamp) -> list[Conflict]:
     names: dict[str, str] = {}
     for digest, imports in blobs.values_list("digest", "imports"):
         names = names or _names(stamp)
-        for target in targets(digests[digest], imports, names):
+        for target in targets(digests[digest], imports or [], names):
             used.setdefault(target, digests[digest])
     moved = Module.objects.filter(
         application=stamp.application_id, path__in=used.keys() - stamp.delta.keys(), revision__gt=stamp.base_revision

@@ -83,11 +83,13 @@ OWN_ROOMS = {
         "notices",
         "outbox",
         "preferences",
+        "reminders",
         "slack",
         "tracker",
     },
     "promotions": {
         "audit",
+        "channels_story",
         "demo_service",
         "pages",
         "sign_off",
@@ -158,6 +160,7 @@ WITHOUT_ACTOR = {
     },
     "tickets": {
         "resolve_deployed_ticket",
+        "remind_of_overdue_tickets",
         "stop_silent_workers",
         "take_back_deployed_ticket",
     },

@@ -6,6 +6,7 @@ from events.models.facts import GENESIS_HASH, DomainEvent
 from events.models.locks import Lock
 from events.models.notices import ChannelHealth, HeldNotice, Mode, MutedSubject, NoticePreference, NoticeSettings
 from events.models.outside import (
+    Reminder,
     Severity,
     SlackAccount,
     SlackCall,
@@ -32,6 +33,7 @@ __all__ = [
     "MutedSubject",
     "NoticePreference",
     "NoticeSettings",
+    "Reminder",
     "Severity",
     "SlackAccount",
     "SlackCall",

@@ -13,7 +13,7 @@ from django.conf import settings
 from core.clock import now
 from core.failpoints import failpoint
 from events.endpoints.guard import Forbidden, Line, Unreachable
-from events.endpoints.health import note_failure, note_success, switch_off
+from events.endpoints.health import note_failure, note_success
 from events.endpoints.secrets import sign, unseal
 from events.models import Delivery, DomainEvent, WebhookEndpoint
 from events.notifiers.envelope import CONTENT_TYPES, envelope
@@ -101,7 +101,7 @@ def _judge(endpoint: WebhookEndpoint, status: int, retry_after: str) -> None:
     if 200 <= status < 300:
         return
     if status == 410:
-        switch_off(endpoint, "It answered 410 Gone: nobody wants these any more.")
+        note_failure(endpoint, "It answered 410 Gone: nobody wants these any more.", gone=True)
         raise DeliveryRefused("It answered 410 Gone.")
     note_failure(endpoint, f"It answered {status}.")
     told = " Redirects are not followed: give the final address." if 300 <= status < 400 else ""

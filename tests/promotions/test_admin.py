@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.roles import Role
-from accounts.services import grant_role
+from accounts.services import grant_role, issue_token
 from core.admin import Admin, BoundedPaginator
 from events.models import Delivery, DomainEvent
 from events.outbox import route_facts
@@ -242,3 +242,40 @@ def test_a_cpi_of_the_tenant_in_the_staff_decides_in_the_admin(pending, make_use
     grant_role(user=both, tenant=tenant, role=Role.CPI)
     assert staff(both).post(verb(pending, "reject"), {"reason": "Not in this week, please"}).status_code == 302
     assert state_of(pending) == "rejected"
+
+
+def test_breaking_the_glass_and_its_review_in_the_admin(pending, cpi, cpi_admin, target, root_client):
+    chief, reviewer = staff(cpi_admin), staff(cpi)
+    typed = {"reason": "Payments are down and nobody answers", "digest": pending.digest}
+    assert (
+        "Break the glass"
+        not in reviewer.get(page("promotions_promotionrequest", "change", pending.pk)).content.decode()
+    )
+    assert chief.post(verb(pending, "break_glass"), {**typed, "reason": "Now"}).status_code == 200
+    assert state_of(pending) == "pending"
+    assert chief.post(verb(pending, "break_glass"), typed).status_code == 302
+    fact = DomainEvent.objects.latest("sequence")
+    assert (fact.type, fact.actor_id, fact.surface) == ("promotion.glass_broken", cpi_admin.public_id, "admin")
+    owed = page("promotions_promotionrequest", "changelist") + "?glass=owed"
+    assert "review owed" in reviewer.get(owed).content.decode()
+    assert "so someone else has to review it" in chief.post(verb(pending, "approve_afterwards"), {}).content.decode()
+    assert reviewer.post(verb(pending, "approve_afterwards"), {"comment": "Right so"}).status_code == 302
+    assert DomainEvent.objects.latest("sequence").type == "promotion.approved_afterwards"
+    reviewer.get(owed)  # which tells that it was done
+    assert pending.number not in reviewer.get(owed).content.decode()
+    assert pending.number in root_client.get(owed.replace("owed", "broken")).content.decode()
+
+
+def test_a_verb_past_its_hidden_button_is_refused_too(things, devops):
+    """Staff who may look at deliveries and tokens, and no more, can neither repeat nor revoke them by address."""
+    Delivery.objects.update(state="dead")
+    token, _ = issue_token(user=devops, name="pipeline", scopes=["requests:read"])
+    client = staff(devops, "view_delivery", "view_apitoken")
+    for address in (
+        page("events_delivery", "change", Delivery.objects.first().pk).replace("/change/", "/retry/"),
+        page("accounts_apitoken", "change", token.pk).replace("/change/", "/revoke/"),
+    ):
+        assert client.get(address).status_code == client.post(address).status_code == 403, address
+    token.refresh_from_db()
+    assert token.revoked_at is None
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"dead"}

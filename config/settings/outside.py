@@ -1,0 +1,83 @@
+"""Channels to other systems, each on only where the environment names its address."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from config import env
+
+# Kafka, in the words of librdkafka
+KAFKA: dict[str, Any] = {
+    name: value
+    for name, value in {
+        "bootstrap.servers": env.text("KAFKA_BOOTSTRAP"),
+        "security.protocol": env.text("KAFKA_SECURITY"),
+        "sasl.mechanisms": env.text("KAFKA_SASL_MECHANISM"),
+        "sasl.username": env.text("KAFKA_USERNAME"),
+        "sasl.password": env.text("KAFKA_PASSWORD"),
+        "ssl.ca.location": env.text("KAFKA_CA_FILE"),
+        "ssl.certificate.location": env.text("KAFKA_CERT_FILE"),
+        "ssl.key.location": env.text("KAFKA_KEY_FILE"),
+    }.items()
+    if value
+}
+KAFKA_ENVELOPE = env.text("KAFKA_ENVELOPE")
+# What each stream of facts is made of; KAFKA_TOPICS says which topic it goes to.
+KAFKA_STREAMS: dict[str, dict[str, tuple[str, ...]]] = {
+    "requests": {"facts": ("promotion.*", "deployment.*"), "but_not": ("promotion.*reminded", "promotion.*escalated")},
+    "tickets": {"facts": ("ticket.*", "worker.*")},
+    "events": {"facts": ("event.*", "lock.*", "catalog.*")},
+    "import-maps": {"facts": ("application.*", "module.*", "stamp.*", "map.*", "import_map.*", "release.*", "iep.*")},
+}
+KAFKA_TOPICS: dict[str, str] = dict(item.partition("=")[::2] for item in env.items("KAFKA_TOPICS"))
+
+
+def kafka_channels() -> dict[str, dict[str, Any]]:
+    """An ordered channel for each stream that has a topic, so that one topic in trouble holds up no other."""
+    if "bootstrap.servers" not in KAFKA:
+        return {}
+    return {
+        f"kafka-{stream}": {
+            **patterns,
+            "notifier": "events.notifiers.kafka.KafkaNotifier",
+            "options": {"topic": KAFKA_TOPICS[stream], "form": KAFKA_ENVELOPE},
+            "ordered": True,
+            "attempts": None,
+            "longest_wait": 30,
+        }
+        for stream, patterns in KAFKA_STREAMS.items()
+        if KAFKA_TOPICS.get(stream)
+    }
+
+
+# Slack
+SLACK_TOKEN = env.text("SLACK_TOKEN")
+SLACK_SIGNING_SECRETS = env.items("SLACK_SIGNING_SECRETS")
+SLACK_CHANNEL = env.text("SLACK_CHANNEL")
+SLACK_API = env.text("SLACK_API")
+# How the things of an app look there, what their buttons do, and what /stagepass knows.
+SLACK_CARDS = {"promotion": "promotions.slack.card"}
+SLACK_ACTIONS = {"promotion": "promotions.slack.act"}
+SLACK_COMMANDS = {"approvals": "promotions.slack.list_approvals", "ticket": "tickets.slack.show_ticket"}
+
+
+def slack_channels() -> dict[str, dict[str, Any]]:
+    """One worker at a time: Slack takes about a message a second and channel."""
+    if not SLACK_TOKEN:
+        return {}
+    return {
+        "slack": {
+            "facts": ("*",),
+            "but_not": ("notices.*", "delivery.*", "webhook.*"),
+            "notifier": "events.notifiers.slack.SlackNotifier",
+            "alone": True,
+            "attempts": 36,
+            "longest_wait": 3600,
+        }
+    }
+
+
+# Webhooks out
+WEBHOOK_NETWORKS = env.items("WEBHOOK_NETWORKS")
+WEBHOOK_PATIENCE = dt.timedelta(hours=float(env.text("WEBHOOK_PATIENCE_HOURS")))

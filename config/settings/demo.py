@@ -15,6 +15,7 @@ DEMO_SEEDS = [
     "promotions.demo.seed_services",
     "tickets.demo.seed_tickets",
     "events.demo.seed_events",
+    "iep.demo.seed_shop",
     "events.demo.seed_slack",
 ]
 # So that every example of the events guide works as it is written.

@@ -103,7 +103,9 @@ OWN_ROOMS = {
         "wire",
     },
     "iep": {
+        "imports",
         "maps",
+        "mirrors",
         "previews",
         "serving",
         "sign_offs",
@@ -125,6 +127,7 @@ CORE_MODULES = {
     "drafts",
     "errors",
     "failpoints",
+    "gitcli",
     "forms",
     "health",
     "looks",

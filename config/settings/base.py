@@ -259,6 +259,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_DB_REUSE_MAX = 10**9
 CELERY_BEAT_SCHEDULE = {
     "sweep facts": {"task": "events.sweep", "schedule": 15.0},
+    "sweep webhooks": {"task": "events.sweep_inbound", "schedule": 15.0},
     "sweep locks": {"task": "events.sweep_locks", "schedule": 30.0},
     "forget old events": {"task": "events.forget_old_events", "schedule": 3600.0},
     "sweep deployments": {"task": "promotions.sweep_deployments", "schedule": 5.0},
@@ -311,6 +312,10 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "facts": ("deployment.succeeded",),
         "handler": "tickets.subscribers.follow_deployment",
     },
+    "outside": {
+        "facts": ("event.received",),
+        "handler": "tickets.subscribers.follow_received_event",
+    },
     "email": {
         "facts": ("promotion.*", "deployment.*", "notices.*"),
         "notifier": "events.notifiers.email.EmailNotifier",
@@ -361,6 +366,9 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
     },
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
+
+# Which tickets a text names: takes a tenant's number and texts; empty: none (events/cdevents/mentions.py).
+TICKET_MENTIONS = "tickets.selectors.find_mentions"
 
 # Tracker
 TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")

@@ -5,24 +5,34 @@ from events.models.deliveries import Delivery, DeliveryState, DispatchCursor
 from events.models.facts import GENESIS_HASH, DomainEvent
 from events.models.locks import Lock
 from events.models.notices import ChannelHealth, HeldNotice, Mode, MutedSubject, NoticePreference, NoticeSettings
+from events.models.received import DeadLetter, LetterState, ReceivedEvent, ReceivedLink
 from events.models.records import Event, EventChange, StatusNumbers, TrackerClient
+from events.models.sources import EventSource, InboundDelivery, InboundState, SourceKind
 
 __all__ = [
     "GENESIS_HASH",
     "CatalogEntry",
     "ChannelHealth",
+    "DeadLetter",
     "Delivery",
     "DeliveryState",
     "DispatchCursor",
     "DomainEvent",
     "Event",
     "EventChange",
+    "EventSource",
     "HeldNotice",
+    "InboundDelivery",
+    "InboundState",
+    "LetterState",
     "Lock",
     "Mode",
     "MutedSubject",
     "NoticePreference",
     "NoticeSettings",
+    "ReceivedEvent",
+    "ReceivedLink",
+    "SourceKind",
     "StatusNumbers",
     "TrackerClient",
 ]

@@ -23,6 +23,7 @@ from promotions.states import DeploymentState, State
 from promotions.wire import content_digest
 from tests.api import REQUESTS, Caller, body
 from tests.conftest import content
+from tests.contracts.access_cdevents import CDEVENT_CALLS
 from tests.contracts.access_tickets import TICKET_CALLS
 
 TABLE = Path(__file__).with_name("access_matrix.md")
@@ -195,6 +196,7 @@ CALLS: dict[str, Call] = {
     "GET /api/schema": plain("GET", "/api/schema/"),
     "GET /api/docs": plain("GET", "/api/docs/"),
     **TICKET_CALLS,
+    **CDEVENT_CALLS,
 }
 
 

@@ -29,7 +29,17 @@ ROOMS = {
 }  # fmt: skip
 OWN_ROOMS = {
     "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes", "throttling"},
-    "events": {"activity", "cdevents", "channel_health", "live", "notice_views", "notices", "outbox", "preferences", "tracker"},
+    "events": {
+        "activity",
+        "cdevents",
+        "channel_health",
+        "live",
+        "notice_views",
+        "notices",
+        "outbox",
+        "preferences",
+        "tracker",
+    },
     "promotions": {"audit", "demo_service", "pages", "story", "wire"},
     "tickets": {"story", "wire"},
     "iep": {"story", "stamp"},
@@ -48,7 +58,7 @@ WITHOUT_ACTOR = {
         "begin_deployment", "deployment_failed", "deployment_started", "deployment_succeeded", "expire_request",
         "release_scheduled_request", "remind_approvers",
     },
-    "tickets": {"resolve_deployed_ticket", "stop_silent_workers", "take_back_deployed_ticket"},
+    "tickets": {"follow_event", "resolve_deployed_ticket", "stop_silent_workers", "take_back_deployed_ticket"},
 }  # fmt: skip
 
 # Not ours to configure: Django's own, the shell's, and what a deployer hands to the program it starts.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from events.cdevents.webhooks.mapping import Delivery, Maker, Mapped, Payload, address, without_blanks
 
@@ -18,8 +17,8 @@ def map_jira(delivery: Delivery) -> Iterable[Mapped]:
     if kind is None:
         return
     issue = payload.at("issue")
-    key, link = issue.must("key"), urlsplit(issue.must("self"))
-    site = address(f"{link.scheme}://{link.netloc}")
+    key = issue.must("key")
+    site = "/".join(address(issue.must("self")).split("/")[:3])
     state = _state_change(payload)
     if kind == "updated" and state and issue.text("fields", "status", "statusCategory", "key") == "done":
         kind = "closed"
@@ -41,7 +40,7 @@ def _content(payload: Payload, kind: str, uri: str, event: str) -> dict[str, obj
         "group": fields.text("project", "key"),
         "assignees": [name] if (name := _person(fields.at("assignee"))) else [],
         "priority": fields.text("priority", "name").lower(),
-        "labels": [label for label in fields.at("labels").value or [] if isinstance(label, str)],
+        "labels": [label.text() for label in fields.list("labels") if label.text()],
         "uri": uri,
     }
     if kind == "created":

@@ -19,6 +19,7 @@ from events.cdevents.webhooks.commands import commands_in
 SPEC = "0.5.1"
 MAX_COMMITS = 100
 MAX_TEXT = 20_000
+MAX_ADDRESS = 900
 _ADDRESS = "!#$%&'()*+,/:;=?@[]-._~"
 
 
@@ -172,8 +173,11 @@ def without_blanks(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def address(text: str) -> str:
-    """An address that the schemas take: other characters escaped."""
-    return quote(text.strip(), safe=_ADDRESS)[:900]
+    """An http(s) address that the schemas take: other characters escaped. Unmappable when it is none."""
+    text = quote(text.strip(), safe=_ADDRESS)
+    if not text.lower().startswith(("https://", "http://")) or len(text) > MAX_ADDRESS:
+        raise Unmappable(f"{text[:80]!r} is no address of a page.", field="url")
+    return text
 
 
 _SPOKEN = re.compile(r"(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.\d+)? (?:UTC|([+-]\d{2}):?(\d{2}))")

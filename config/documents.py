@@ -12,8 +12,9 @@ from accounts.scopes import SCOPES
 from config.env import VARIABLES
 from core.transitions import TransitionTable
 from events.cdevents.facts import FACTS as RECEIVED
-from events.outbox import channels
+from events.channels import channels
 from events.tracker.facts import FACTS
+from events.types import FACTS_OF_DELIVERY
 from promotions.wire import ACTIONS
 from tickets.selectors.events import EVENT_NAMES
 
@@ -54,10 +55,7 @@ def transition_tables() -> list[tuple[ModuleType, TransitionTable]]:
 
 def facts() -> str:
     """docs/facts.md: every fact type, the steps that leave it, and the channels that hear of it."""
-    left_by: dict[str, list[str]] = {fact: [] for fact in (*ACTIONS, *EVENT_NAMES, *FACTS, *RECEIVED)}
-    for _, table in transition_tables():
-        for edge in table:
-            left_by.setdefault(edge.fact, []).append(f"{table.name}: {edge.verb} ({edge.source} to {edge.target})")
+    left_by = facts_left()
     rows = (
         [f"`{fact}`", "<br>".join(steps) or "no step of a table", ", ".join(_heard_by(fact)) or "nobody yet"]
         for fact, steps in sorted(left_by.items())
@@ -66,10 +64,21 @@ def facts() -> str:
     return _page(
         "Facts",
         "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py`, `events/tracker/facts.py`, "
-        "`events/cdevents/facts.py` and the "
+        "`events/cdevents/facts.py`, `events/types.py` and the "
         "`SUBSCRIBERS` setting",
         text + _table(("Fact", "Left by", "Heard by"), rows),
     )
+
+
+def facts_left() -> dict[str, list[str]]:
+    """Every fact type, with the steps of the tables that leave it."""
+    left_by: dict[str, list[str]] = {
+        fact: [] for fact in (*ACTIONS, *EVENT_NAMES, *FACTS, *RECEIVED, *FACTS_OF_DELIVERY)
+    }
+    for _, table in transition_tables():
+        for edge in table:
+            left_by.setdefault(edge.fact, []).append(f"{table.name}: {edge.verb} ({edge.source} to {edge.target})")
+    return left_by
 
 
 def _heard_by(fact: str) -> list[str]:

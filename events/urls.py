@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from events import notice_views, views, webhooks
+from core.rest import both_spellings
+from events import delivery_views, notice_views, views, webhooks
+from events.endpoints import api as webhook_api
+from events.endpoints import views as webhook_views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("events.api.urls")),
     path("webhooks/<str:kind>/<uuid:key>", webhooks.webhook, name="webhook_in"),
+    path("events/", include("events.tracker.pages.urls")),
     path("activity/", views.activity_page, name="activity"),
     path("activity/export.<str:form>", views.activity_export, name="activity_export"),
+    path("deliveries/", delivery_views.delivery_list, name="deliveries"),
+    path("deliveries/retry/", delivery_views.delivery_retry_all, name="delivery_retry_all"),
+    path("deliveries/<int:pk>/retry/", delivery_views.delivery_retry, name="delivery_retry"),
+    path("deliveries/webhooks/", webhook_views.webhook_list, name="webhooks"),
+    path("deliveries/webhooks/new/", webhook_views.webhook_create, name="webhook_create"),
+    path("deliveries/webhooks/<int:pk>/", webhook_views.webhook_edit, name="webhook_edit"),
+    path("deliveries/webhooks/<int:pk>/<slug:verb>/", webhook_views.webhook_verb, name="webhook_verb"),
+    *both_spellings("v1/webhooks", webhook_api.WebhooksView.as_view(), "api_webhooks"),
+    *both_spellings("v1/webhooks/<int:webhook>", webhook_api.OneWebhookView.as_view(), "api_webhook"),
+    *both_spellings("v1/webhooks/<int:webhook>/secret", webhook_api.WebhookSecretView.as_view(), "api_webhook_secret"),
     path("profile/preferences/", notice_views.preferences, name="preferences"),
     path("notices/mute/", notice_views.mute, name="mute"),
     path("notices/unsubscribe/<str:token>/", notice_views.unsubscribe, name="unsubscribe"),

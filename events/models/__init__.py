@@ -5,6 +5,15 @@ from events.models.deliveries import Delivery, DeliveryState, DispatchCursor
 from events.models.facts import GENESIS_HASH, DomainEvent
 from events.models.locks import Lock
 from events.models.notices import ChannelHealth, HeldNotice, Mode, MutedSubject, NoticePreference, NoticeSettings
+from events.models.outside import (
+    Severity,
+    SlackAccount,
+    SlackCall,
+    SlackCode,
+    SlackMessage,
+    Subscription,
+    WebhookEndpoint,
+)
 from events.models.received import DeadLetter, LetterState, ReceivedEvent, ReceivedLink
 from events.models.records import Event, EventChange, StatusNumbers, TrackerClient
 from events.models.sources import EventSource, InboundDelivery, InboundState, SourceKind
@@ -32,7 +41,14 @@ __all__ = [
     "NoticeSettings",
     "ReceivedEvent",
     "ReceivedLink",
+    "Severity",
+    "SlackAccount",
+    "SlackCall",
+    "SlackCode",
+    "SlackMessage",
     "SourceKind",
     "StatusNumbers",
+    "Subscription",
     "TrackerClient",
+    "WebhookEndpoint",
 ]

@@ -18,12 +18,15 @@ from accounts.roles import Role
 from accounts.scopes import SCOPES
 from accounts.services import grant_role, issue_token, revoke_token
 from core.clock import now
+from events.endpoints.secrets import seal
+from events.models import WebhookEndpoint
 from promotions.models import Deployment, PromotionRequest
 from promotions.states import DeploymentState, State
 from promotions.wire import content_digest
 from tests.api import REQUESTS, Caller, body
 from tests.conftest import content
 from tests.contracts.access_cdevents import CDEVENT_CALLS
+from tests.contracts.access_iep import IEP_CALLS
 from tests.contracts.access_tickets import TICKET_CALLS
 
 TABLE = Path(__file__).with_name("access_matrix.md")
@@ -112,11 +115,17 @@ def build_house() -> House:
 def place(house: House, author: User, tenant: Tenant, state: str) -> PromotionRequest:
     """A request in the state, with the attempt that belongs to it, as if it had come there."""
     house.made += 1
+    broken, state = state == "glass broken", State.DEPLOYED if state == "glass broken" else state
     wanted = content(target_name=f"service-{house.made}")
     digest = content_digest(wanted)
     approved = state not in {State.PENDING, State.REJECTED}
     columns: dict[str, Any] = {name: getattr(wanted, name) for name in type(wanted).__dataclass_fields__}
-    if approved:
+    if broken:
+        columns |= {
+            "glass_broken_by": house.referee, "glass_broken_at": now(), "review_due_at": now(), "glass_digest": digest,
+            "glass_reason": "Payments are down",
+        }  # fmt: skip
+    elif approved:
         columns |= {"approved_by": house.referee, "approved_at": now(), "approved_digest": digest}
     promotion = PromotionRequest.objects.create(
         **(columns | {"tickets": []}), number=f"PR-2024-{house.made:04}", tenant=tenant, author=author, state=state,
@@ -169,6 +178,19 @@ def create(house: House, role: str, thing: str) -> HttpResponse:
     return house.callers[role].post(REQUESTS, sent)
 
 
+def on_webhook(method: str, rest: str = "", sent: Any = None) -> Call:
+    def call(house: House, role: str, thing: str) -> HttpResponse:
+        tenant = {"own": house.home_of(role), "retail": house.retail}.get(thing, house.finance)
+        endpoint = WebhookEndpoint.objects.create(
+            tenant=tenant, name="pipeline", url="https://ci.example.com/", patterns=["*"], secret=seal("whsec_AAAA")
+        )
+        number = 0 if thing == "missing" else endpoint.pk
+        return house.callers[role].call(method, f"/v1/webhooks/{number}{rest}", sent)
+
+    return call
+
+
+WEBHOOK = {"name": "another", "url": "https://ci.example.com/hook", "patterns": ["promotion.*"]}
 ONE = f"{REQUESTS}/{{number}}"
 CALLS: dict[str, Call] = {
     f"GET {REQUESTS}": plain("GET", REQUESTS),
@@ -180,6 +202,9 @@ CALLS: dict[str, Call] = {
     f"PUT {ONE}": on_request("PUT", sent=body(target__version="9.0.0")),
     f"POST {ONE}/approve": on_request("POST", "/approve", {}),
     f"POST {ONE}/reject": on_request("POST", "/reject", {"reason": "Not good enough"}),
+    f"POST {ONE}/break-glass": on_request("POST", "/break-glass", {"reason": "Payments are down, nobody answers"}),
+    f"POST {ONE}/approve-afterwards": on_request("POST", "/approve-afterwards", {}, "glass broken"),
+    f"POST {ONE}/object": on_request("POST", "/object", {"reason": "It should have waited"}, "glass broken"),
     f"POST {ONE}/withdraw": on_request("POST", "/withdraw", {}),
     f"POST {ONE}/comments": on_request("POST", "/comments", {"comment": "Hello"}),
     f"POST {ONE}/retry": on_request("POST", "/retry", {}, State.FAILED),
@@ -193,8 +218,15 @@ CALLS: dict[str, Call] = {
     "POST /v1/tokens": plain("POST", "/v1/tokens", {"name": "x", "scopes": ["tokens:manage"]}),
     "GET /v1/tokens/{token}": on_token("GET"),
     "DELETE /v1/tokens/{token}": on_token("DELETE"),
+    "GET /v1/webhooks": plain("GET", "/v1/webhooks"),
+    "POST /v1/webhooks": plain("POST", "/v1/webhooks", WEBHOOK),
+    "GET /v1/webhooks/{webhook}": on_webhook("GET"),
+    "PATCH /v1/webhooks/{webhook}": on_webhook("PATCH", "", {"name": "renamed"}),
+    "DELETE /v1/webhooks/{webhook}": on_webhook("DELETE"),
+    "POST /v1/webhooks/{webhook}/secret": on_webhook("POST", "/secret", {}),
     "GET /api/schema": plain("GET", "/api/schema/"),
     "GET /api/docs": plain("GET", "/api/docs/"),
+    **IEP_CALLS,
     **TICKET_CALLS,
     **CDEVENT_CALLS,
 }

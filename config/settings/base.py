@@ -312,6 +312,10 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "facts": ("deployment.succeeded",),
         "handler": "tickets.subscribers.follow_deployment",
     },
+    "outside": {
+        "facts": ("event.received",),
+        "handler": "tickets.subscribers.follow_received_event",
+    },
     "email": {
         "facts": ("*",),
         "notifier": "events.notifiers.email.EmailNotifier",
@@ -385,6 +389,9 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
     },
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
+
+# Which tickets a text names: takes a tenant's number and texts; empty: none (events/cdevents/mentions.py).
+TICKET_MENTIONS = "tickets.selectors.find_mentions"
 
 # Tracker
 TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")

@@ -159,6 +159,7 @@ WITHOUT_ACTOR = {
         "remind_reviewers",
     },
     "tickets": {
+        "follow_event",
         "resolve_deployed_ticket",
         "remind_of_overdue_tickets",
         "stop_silent_workers",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from events import notices, outbox
+from events.chain import following
 from events.tracker import locks, retention
 
 
@@ -17,6 +18,12 @@ def deliver(channel: str) -> int:
 def sweep() -> None:
     """Find what no doorbell was heard for."""
     outbox.ring_channels(outbox.route_facts() | outbox.due_channels())
+
+
+@shared_task(name="events.follow_chain")
+def follow_chain() -> None:
+    """Take new facts into the graph of the chain."""
+    following.follow_log()
 
 
 @shared_task(name="events.sweep_digests")

@@ -265,6 +265,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep due dates": {"task": "promotions.sweep_due_dates", "schedule": 5.0},
     "forget idempotency keys": {"task": "accounts.forget_idempotency_keys", "schedule": 3600.0},
     "sweep reminders": {"task": "promotions.sweep_reminders", "schedule": 15.0},
+    "follow chain": {"task": "events.follow_chain", "schedule": 15.0},
     "sweep digests": {"task": "events.sweep_digests", "schedule": 15.0},
     "push audit": {"task": "promotions.push_audit", "schedule": 15.0},
     "pack audit": {"task": "promotions.pack_audit", "schedule": crontab(hour=3, minute=17)},
@@ -319,6 +320,20 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "longest_wait": 3600,
     },
 }
+# Who reads facts for the chain, by the kind of thing a fact is about; see docs/chain.md.
+CHAIN_SOURCES = {
+    "ticket": "tickets.chain.read_facts",
+    "promotion": "promotions.chain.read_facts",
+    "event": "events.chain.record_source.read_facts",
+    "event_batch": "events.chain.record_source.read_facts",
+}
+# What is asked whether a service may be deployed to an environment now.
+DEPLOYMENT_CHECKS = [
+    "events.chain.clearance.check_locks",
+    "events.chain.clearance.check_freezes",
+    "events.chain.clearance.check_incidents",
+    "promotions.clearance.check_approval",
+]
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
 NOTICES = ["promotions.notifiers.notices.NOTICES", "events.notifiers.digest.NOTICES"]
 

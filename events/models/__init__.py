@@ -1,6 +1,7 @@
 """Tables of the fact log, its delivery, what people want to hear of it, and of what is recorded: events, locks, catalogue."""
 
 from events.models.catalog import CatalogEntry
+from events.models.chain import ChainEdge, ChainNode, ChainStatement, Freeze, LogFollower
 from events.models.deliveries import Delivery, DeliveryState, DispatchCursor
 from events.models.facts import GENESIS_HASH, DomainEvent
 from events.models.locks import Lock
@@ -10,6 +11,9 @@ from events.models.records import Event, EventChange, StatusNumbers, TrackerClie
 __all__ = [
     "GENESIS_HASH",
     "CatalogEntry",
+    "ChainEdge",
+    "ChainNode",
+    "ChainStatement",
     "ChannelHealth",
     "Delivery",
     "DeliveryState",
@@ -17,8 +21,10 @@ __all__ = [
     "DomainEvent",
     "Event",
     "EventChange",
+    "Freeze",
     "HeldNotice",
     "Lock",
+    "LogFollower",
     "Mode",
     "MutedSubject",
     "NoticePreference",

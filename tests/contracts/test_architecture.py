@@ -29,9 +29,12 @@ ROOMS = {
 }  # fmt: skip
 OWN_ROOMS = {
     "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes", "throttling"},
-    "events": {"activity", "channel_health", "live", "notice_views", "notices", "outbox", "preferences", "tracker"},
-    "promotions": {"audit", "demo_service", "pages", "story", "wire"},
-    "tickets": {"story", "wire"},
+    "events": {
+        "activity", "chain", "channel_health", "live", "measures", "notice_views", "notices", "outbox", "preferences",
+        "tracker",
+    },
+    "promotions": {"audit", "chain", "clearance", "demo_service", "pages", "story", "wire"},
+    "tickets": {"chain", "story", "wire"},
     "iep": {"story", "stamp"},
 }
 CORE_MODULES = {

@@ -11,6 +11,7 @@ from accounts.roles import EVERYWHERE, ROLES, Capability, Role
 from accounts.scopes import SCOPES
 from config.env import VARIABLES
 from core.transitions import TransitionTable
+from events.chain import freezes
 from events.outbox import channels
 from events.tracker.facts import FACTS
 from promotions.wire import ACTIONS
@@ -53,7 +54,7 @@ def transition_tables() -> list[tuple[ModuleType, TransitionTable]]:
 
 def facts() -> str:
     """docs/facts.md: every fact type, the steps that leave it, and the channels that hear of it."""
-    left_by: dict[str, list[str]] = {fact: [] for fact in (*ACTIONS, *EVENT_NAMES, *FACTS)}
+    left_by: dict[str, list[str]] = {fact: [] for fact in (*ACTIONS, *EVENT_NAMES, *FACTS, *freezes.FACTS)}
     for _, table in transition_tables():
         for edge in table:
             left_by.setdefault(edge.fact, []).append(f"{table.name}: {edge.verb} ({edge.source} to {edge.target})")
@@ -64,7 +65,8 @@ def facts() -> str:
     text = "A fact is written in the transaction of what it tells of, and delivered afterwards, at least once.\n\n"
     return _page(
         "Facts",
-        "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py`, `events/tracker/facts.py` and the "
+        "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py`, `events/tracker/facts.py`, "
+        "`events/chain/freezes.py` and the "
         "`SUBSCRIBERS` setting",
         text + _table(("Fact", "Left by", "Heard by"), rows),
     )

@@ -11,8 +11,8 @@ from django.urls import NoReverseMatch, reverse
 from accounts.models import Tenant, User
 from core.looks import Look
 from events.chain.kinds import EdgeKind, NodeKind, State
-from events.chain.queries import chain_of
-from events.chain.walking import Chain, Direction, Node
+from events.chain.sight import audiences_of
+from events.chain.walking import Chain, Direction, Node, walk
 from events.models import ChainNode
 
 KINDS: dict[str, Look] = {
@@ -41,7 +41,13 @@ STATES: dict[str, Look] = {
     "pending": Look("Pending", "amber"), "deployed": Look("Deployed", "green"), "merged": Look("Merged", "green"),
     "completed": Look("Completed", "green"), "in_progress": Look("In progress", "blue"),
 }  # fmt: skip
-_TONES = {State.FAILED: "red", State.ROLLED_BACK: "violet", State.CANCELED: "grey", "rejected": "red", "declined": "red"}
+_TONES = {
+    State.FAILED: "red",
+    State.ROLLED_BACK: "violet",
+    State.CANCELED: "grey",
+    "rejected": "red",
+    "declined": "red",
+}
 _NOT_SHOWN = (NodeKind.ENVIRONMENT, NodeKind.MESSAGE)
 SHOWN = 40
 
@@ -73,12 +79,10 @@ def told_chain(
     user: User, tenant: Tenant, kind: str, key: str, *, most: int = SHOWN, direction: Direction = Direction.BOTH
 ) -> Told:
     """The chain of a thing for its page: without itself when that is all there is, the newest lines when it is long."""
-    start = ChainNode.objects.filter(tenant=tenant, kind=kind, key=key, gone=False).first()
     address = reverse("chain", args=[kind, key]) + f"?tenant={tenant.slug}"
-    if start is None:
-        return Told([], 0, address)
-    lines = lines_of(chain_of(user, tenant, [start], direction=direction), tenant)
-    if len(lines) == 1:
+    audiences = audiences_of(user, tenant.pk)
+    lines = lines_of(walk(tenant_id=tenant.pk, starts=(kind, key), audiences=audiences, direction=direction), tenant)
+    if len(lines) < 2:
         return Told([], 0, address)
     return Told(lines[-most:], max(len(lines) - most, 0), address)
 

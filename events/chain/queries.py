@@ -80,6 +80,7 @@ def chain_of(
 
 # What runs where
 
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """What an environment runs of a service: its newest good deployment."""
@@ -117,6 +118,7 @@ def running_in(user: User, tenant: Tenant, environment: str = "", *, limit: int 
 
 
 # Which tickets a deployment carries
+
 
 @dataclass(slots=True)
 class Cargo:

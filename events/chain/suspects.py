@@ -62,9 +62,7 @@ def _dependencies(tenant: Tenant, service: str) -> set[str]:
     )
 
 
-def _judge(
-    node: ChainNode, incident: ChainNode, window: dt.timedelta, named: set[int], needed: set[str]
-) -> Suspect:
+def _judge(node: ChainNode, incident: ChainNode, window: dt.timedelta, named: set[int], needed: set[str]) -> Suspect:
     suspect = Suspect(node)
     if node.pk in named:
         suspect.blame(NAMED, "The incident is recorded as caused by it.")

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 
 from events.chain.kinds import EdgeKind, NodeKind
+from events.chain.statements import Ref
 
 MOST_NODES = 2000
 MOST_DEPTH = 50
@@ -82,7 +83,8 @@ _STEPS = """
 _WALK = f"""
 WITH RECURSIVE start(id) AS (
     SELECT id FROM events_chainnode AS node
-    WHERE tenant_id = %(tenant)s AND id = ANY(%(starts)s) AND NOT gone AND audiences && %(audiences)s::varchar[]
+    WHERE tenant_id = %(tenant)s AND NOT gone AND (id = ANY(%(starts)s) OR kind = %(kind)s AND key = %(key)s)
+        AND audiences && %(audiences)s::varchar[]
 ), {_STEPS.format(name="back", by="to_node_id", to="from_node_id", rule=_RULE)}
 , {_STEPS.format(name="forth", by="from_node_id", to="to_node_id", rule=_RULE)}
 , found(id) AS MATERIALIZED (
@@ -101,16 +103,21 @@ FROM found JOIN events_chainnode AS node USING (id)
 def walk(
     *,
     tenant_id: int,
-    starts: Sequence[int],
+    starts: Sequence[int] | Ref,
     audiences: Sequence[str],
     direction: Direction = Direction.BOTH,
     depth: int = MOST_DEPTH,
     most: int = MOST_NODES,
     skip: Iterable[EdgeKind] = (),
 ) -> Chain:
-    """The chain of `starts`, oldest first: the nearest `most` things each way, at most `depth` steps away."""
+    """The chain of `starts`, oldest first: the nearest `most` things each way, at most `depth` steps away.
+
+    They are ids, or the kind and key of one thing. What `audiences` may not see is passed by, and nothing beyond it found.
+    """
+    kind, key = starts if isinstance(starts, tuple) else ("", "")
     values = {
-        "tenant": tenant_id, "starts": list(starts), "audiences": list(audiences), "most": most + 1,
+        "tenant": tenant_id, "starts": [] if kind else list(starts), "kind": kind, "key": key,
+        "audiences": list(audiences), "most": most + 1,
         "skip": [kind.value for kind in skip],
         "back": 0 if direction == Direction.DESCENDANTS else most + 1,
         "forth": 0 if direction == Direction.ANCESTORS else most + 1,
@@ -118,13 +125,14 @@ def walk(
     with connection.cursor() as cursor:
         cursor.execute(_WALK, values)
         rows = cursor.fetchall()
-    return _as_chain(rows, set(starts), depth, most)
+    return _as_chain(rows, starts, depth, most)
 
 
-def _as_chain(rows: Sequence[Sequence[Any]], starts: set[int], depth: int, most: int) -> Chain:
+def _as_chain(rows: Sequence[Sequence[Any]], starts: Sequence[int] | Ref, depth: int, most: int) -> Chain:
     nodes = {row[0]: Node(*row[: len(_COLUMNS)]) for row in rows}
+    begun = {pk for pk, node in nodes.items() if pk in starts or (node.kind, node.key) == starts}
     ways = [(row[0], kind, effect) for row in rows for kind, effect in _json(row[-1])]
-    chain = Chain(list(nodes.values()), ways, sorted(starts & nodes.keys()), truncated=len(rows) > most)
+    chain = Chain(list(nodes.values()), ways, sorted(begun), truncated=len(rows) > most)
     chain = without_messages(chain)
     _measure(chain)
     far = {node.id for node in chain.nodes if abs(node.depth) > depth}

@@ -15,8 +15,8 @@ Node = tuple[int, str, str]  # tenant, kind, key
 
 _NAME = """
 INSERT INTO events_chainnode (tenant_id, kind, key, label, state, service, environment, version, url, rollback, gone,
-    known, audiences, chains, said)
-SELECT tenant, kind, key, '', '', '', '', '', '', false, false, false, '{}', '{}', '{}'
+    known, at, audiences, chains, said)
+SELECT tenant, kind, key, '', '', '', '', '', '', false, false, false, now(), '{}', '{}', '{}'
 FROM unnest(%(tenants)s::bigint[], %(kinds)s::text[], %(keys)s::text[]) AS new(tenant, kind, key)
 ORDER BY tenant, kind, key
 ON CONFLICT (tenant_id, kind, key) DO NOTHING
@@ -67,7 +67,7 @@ def _name_things(statements: Iterable[Statement]) -> dict[Node, int]:
         for thing in statement.things:
             claims.setdefault((statement.tenant_id, *thing.ref), []).append((statement, thing))
     names = sorted(claims)
-    columns = {
+    columns: dict[str, Any] = {
         "tenants": [name[0] for name in names], "kinds": [name[1] for name in names], "keys": [name[2] for name in names],
     }  # fmt: skip
     ids: dict[Node, int] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from events.chain.kinds import State
@@ -12,6 +12,7 @@ from events.measures.runs import Run, Scope, Target
 
 DAY = dt.timedelta(days=1)
 DAILY_UP_TO = 45
+Point = tuple[dt.datetime, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Measures:
     failures: int
     stretches: list[dt.datetime]
 
-    def __iter__(self) -> Iterable[Measure]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Measure]:
         return iter((self.frequency, self.lead_time, self.failure_rate, self.restore_time))
 
 
@@ -55,7 +56,7 @@ def measure(runs: Sequence[Run], scope: Scope) -> Measures:
     stretches = stretches_of(scope)
     ends = [*stretches[1:], scope.until]
 
-    def course(points: Sequence[tuple[dt.datetime, float]], tell: Callable[[list[float]], float | None]) -> list[float | None]:
+    def course(points: Sequence[Point], tell: Callable[[list[float]], float | None]) -> list[float | None]:
         return [
             tell([value for at, value in points if begin <= at < end])
             for begin, end in zip(stretches, ends, strict=True)

@@ -30,7 +30,7 @@ class ChainNode(models.Model):
     version = models.CharField(max_length=200, blank=True)
     url = models.CharField(max_length=2000, blank=True)
     rollback = models.BooleanField(default=False)
-    at = models.DateTimeField(null=True, blank=True, help_text="When it happened or began.")
+    at = models.DateTimeField(default=timezone.now, help_text="When it happened or began, else first spoken of.")
     ended_at = models.DateTimeField(null=True, blank=True)
     audiences = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     chains = ArrayField(models.CharField(max_length=200), default=list, blank=True)

@@ -30,7 +30,15 @@ ROOMS = {
 OWN_ROOMS = {
     "accounts": {"adapter", "authentication", "idempotency", "openapi", "rest", "roles", "scopes", "throttling"},
     "events": {
-        "activity", "chain", "channel_health", "live", "measures", "notice_views", "notices", "outbox", "preferences",
+        "activity",
+        "chain",
+        "channel_health",
+        "live",
+        "measures",
+        "notice_views",
+        "notices",
+        "outbox",
+        "preferences",
         "tracker",
     },
     "promotions": {"audit", "chain", "clearance", "demo_service", "pages", "story", "wire"},

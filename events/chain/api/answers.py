@@ -16,14 +16,15 @@ from events.measures.figures import Measure, Measures
 from events.models import ChainNode, Freeze
 
 Shape = serializers.Serializer[Any]
+ANSWERS = [(answer.value, answer.value) for answer in Answer]
 
 
 class Thing(Shape):
     """A thing on a chain."""
 
-    kind = serializers.ChoiceField([kind.value for kind in NodeKind])
+    kind = serializers.ChoiceField(NodeKind.choices)
     key = serializers.CharField(help_text="Names it among its kind.")
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     known = serializers.BooleanField(help_text="false: named by others, but nothing was told of it yet.")
     state = serializers.CharField(help_text="Empty when there is none.")
     service = serializers.CharField()
@@ -46,7 +47,7 @@ class WayShape(Shape):
     """From a cause to what came of it."""
 
     cause = serializers.IntegerField()
-    kind = serializers.ChoiceField([kind.value for kind in EdgeKind])
+    kind = serializers.ChoiceField(EdgeKind.choices)
     effect = serializers.IntegerField()
 
 
@@ -100,13 +101,13 @@ class RunningShape(Shape):
     version = serializers.CharField(help_text="Empty when nobody said.")
     since = serializers.DateTimeField()
     deployment = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
 
 
 class ObjectionShape(Shape):
     """What stands against a deployment."""
 
-    answer = serializers.ChoiceField([Answer.AWAITING.value, Answer.PREVENTED.value])
+    answer = serializers.ChoiceField(ANSWERS)
     code = serializers.CharField(help_text="locked, frozen, incident_open, no_request, approval_pending, scheduled, …")
     message = serializers.CharField()
     until = serializers.DateTimeField(allow_null=True)
@@ -117,7 +118,7 @@ class ClearanceShape(Shape):
     """Whether a pipeline may go on."""
 
     allowed = serializers.BooleanField()
-    answer = serializers.ChoiceField([answer.value for answer in Answer])
+    answer = serializers.ChoiceField(ANSWERS)
     tenant = serializers.CharField()
     service = serializers.CharField()
     environment = serializers.CharField()
@@ -172,7 +173,8 @@ class AllMeasures(MeasuresShape):
     since = serializers.DateTimeField()
     until = serializers.DateTimeField()
     stretches = serializers.ListField(
-        child=serializers.DateTimeField(), help_text="Where the parts of each series begin: days, or weeks of a long period."
+        child=serializers.DateTimeField(),
+        help_text="Where the parts of each series begin: days, or weeks of a long period.",
     )
     groups = GroupShape(many=True)
 
@@ -181,7 +183,7 @@ def render_thing(node: Node | ChainNode) -> dict[str, Any]:
     return {
         "kind": node.kind, "key": node.key, "label": node.label or node.key, "known": node.known, "state": node.state,
         "service": node.service, "environment": node.environment, "version": node.version, "url": node.url,
-        "at": utc_text(node.at) if node.at else None, "endedAt": utc_text(node.ended_at) if node.ended_at else None,
+        "at": utc_text(node.at), "endedAt": utc_text(node.ended_at) if node.ended_at else None,
     }  # fmt: skip
 
 

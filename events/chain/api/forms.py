@@ -17,7 +17,9 @@ class WordQuery(TextField):
     """A text parameter that may be left out."""
 
     def __init__(self, help_text: str, **options: object) -> None:
-        super().__init__(**({"required": False, "default": "", "max_length": LONGEST, "help_text": help_text} | options))
+        super().__init__(
+            **({"required": False, "default": "", "max_length": LONGEST, "help_text": help_text} | options)
+        )
 
 
 class TenantQuery(StrictQuery):
@@ -42,7 +44,11 @@ class ChainQuery(TenantQuery):
     direction = serializers.ChoiceField([each.value for each in Direction], required=False, default="both")
     depth = serializers.IntegerField(required=False, default=MOST_DEPTH, min_value=0, max_value=MOST_DEPTH)
     limit = serializers.IntegerField(
-        required=False, default=MOST_NODES, min_value=1, max_value=MOST_NODES, help_text="Things each way, nearest first."
+        required=False,
+        default=MOST_NODES,
+        min_value=1,
+        max_value=MOST_NODES,
+        help_text="Things each way, nearest first.",
     )
 
 
@@ -105,5 +111,8 @@ class MeasuresQuery(StrictQuery):
     since = extend_schema_field({"type": "string", "format": "date-time"})(MomentField)(required=False, default=None)
     until = extend_schema_field({"type": "string", "format": "date-time"})(MomentField)(required=False, default=None)
     by = serializers.ChoiceField(
-        ["tenant", "service", "environment"], required=False, default=None, help_text="Also the measures of each of these."
+        ["tenant", "service", "environment"],
+        required=False,
+        default=None,
+        help_text="Also the measures of each of these.",
     )

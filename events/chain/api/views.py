@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -38,7 +39,7 @@ class ChainApiView(ApiView):
     """What these views have in common."""
 
     tag = "The chain"
-    scopes = READ
+    scopes: ClassVar[str | dict[str, str]] = READ
 
     @property
     def tenant(self) -> Tenant:
@@ -143,7 +144,9 @@ class FreezesView(ChainApiView):
     @extend_schema(operation_id="list_freezes", responses={200: answers.FreezeShape(many=True)})
     def get(self, request: Request) -> Response:
         """The freezes in force or to come, newest first."""
-        return Response([answers.render_freeze(one) for one in freezes.list_freezes(self.user, over=self.query["over"])])
+        return Response(
+            [answers.render_freeze(one) for one in freezes.list_freezes(self.user, over=self.query["over"])]
+        )
 
     @extend_schema(operation_id="declare_freeze", request=forms.FreezeForm, responses={201: answers.FreezeShape})
     def post(self, request: Request) -> Response:

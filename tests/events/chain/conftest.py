@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +34,7 @@ def line(tenant: Tenant, *keys: str, kind: NodeKind = NodeKind.BUILD, ref: str =
     """Things that each lead to the next."""
     told = said(tenant, ref)
     named = [told.name(kind, key, label=key) for key in keys]
-    for cause, effect in zip(named, named[1:], strict=False):
+    for cause, effect in itertools.pairwise(named):
         told.lead(cause, EdgeKind.LINKED, effect)
     return told
 
@@ -66,7 +67,9 @@ def names(chain: Chain) -> list[str]:
 def chain(tenant, cpi) -> Callable[..., Chain]:
     """The chain of a thing as `user` (default: cpi) sees it, after the log was read."""
 
-    def look(kind: NodeKind, key: str, user: User | None = None, in_tenant: Tenant | None = None, **options: Any) -> Chain:
+    def look(
+        kind: NodeKind, key: str, user: User | None = None, in_tenant: Tenant | None = None, **options: Any
+    ) -> Chain:
         follow_log()
         viewer, where = user or cpi, in_tenant or tenant
         return chain_of(viewer, where, find_nodes(viewer, where, kind, key), **options)

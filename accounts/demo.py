@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+
+from django.contrib.auth.hashers import make_password
 
 from accounts.models import Tenant, User
 from accounts.roles import Role
@@ -41,14 +44,14 @@ def seed_people(known: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     for slug, name in TENANTS.items():
         Tenant.objects.get_or_create(slug=slug, defaults={"name": name})
     if not User.objects.filter(email=STAFF_EMAIL).exists():
-        User.objects.create_superuser(STAFF_EMAIL, PASSWORD, name="Admin")
+        _make(STAFF_EMAIL, "Admin", is_staff=True, is_superuser=True)
     return {person.key: _seed(person, known.get(person.key, {}).get("token", "")) for person in CAST}
 
 
 def _seed(person: Person, known_token: str) -> dict[str, str]:
     user = User.objects.filter(email=person.email).first()
     if user is None:
-        user = User.objects.create_user(person.email, PASSWORD, name=person.name)
+        user = _make(person.email, person.name)
     grant_role(user=user, tenant=Tenant.objects.get(slug=person.tenant), role=person.role)
     token = find_token(known_token)
     if token is None or token.user_id != user.pk or set(token.scopes) != set(SCOPES):
@@ -61,3 +64,13 @@ def _seed(person: Person, known_token: str) -> dict[str, str]:
         "tenant": person.tenant,
         "name": person.name,
     }
+
+
+def _make(email: str, name: str, **rights: bool) -> User:
+    return User.objects.create(email=email, name=name, password=_hashed(), **rights)
+
+
+@cache
+def _hashed() -> str:
+    """The one password that everybody knows, hashed once: hashing is slow on purpose."""
+    return make_password(PASSWORD)

@@ -10,6 +10,7 @@ class Capability(StrEnum):
 
     REQUEST_PROMOTION = "request_promotion"
     DECIDE_PROMOTION = "decide_promotion"
+    BREAK_GLASS = "break_glass"
     VIEW_PROMOTIONS = "view_promotions"
     VIEW_OWN_PROMOTIONS = "view_own_promotions"
     VIEW_TICKETS = "view_tickets"
@@ -48,7 +49,7 @@ _DECIDE = _BUILD | {
 ROLES: dict[Role, frozenset[Capability]] = {
     Role.DEVOPS: _BUILD | {C.REQUEST_PROMOTION, C.VIEW_OWN_PROMOTIONS},
     Role.CPI: _DECIDE,
-    Role.CPI_ADMIN: _DECIDE,
+    Role.CPI_ADMIN: _DECIDE | {C.BREAK_GLASS},
     Role.VIEWER: _READ | {C.VIEW_PROMOTIONS},
     Role.WORKER: _READ | {C.WORK_TICKETS, C.EDIT_TICKETS, C.RECORD_EVENTS},
 }

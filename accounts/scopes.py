@@ -5,7 +5,7 @@ from __future__ import annotations
 SCOPES: dict[str, str] = {
     "requests:read": "See promotion requests",
     "requests:write": "Create, edit, withdraw and comment on promotion requests",
-    "requests:decide": "Approve, reject, retry and roll back promotion requests",
+    "requests:decide": "Approve, reject, retry, roll back, and break the glass of promotion requests",
     "tickets:read": "See tickets, workers and their events",
     "tickets:write": "Open, change and comment on tickets",
     "tickets:work": "Register as a worker, claim and complete stages",

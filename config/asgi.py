@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.wsgi import application as django
 from events.live.routes import live
+from iep.serving.routes import EntryPoints
 from tickets.mcp.routes import METADATA_PATH, mcp, metadata
 from tickets.mcp.routes import PATH as MCP_PATH
 
@@ -42,7 +43,7 @@ routes: list[BaseRoute] = [
     Route(MCP_PATH, mcp),
     Route(METADATA_PATH, metadata),
     Route(f"{METADATA_PATH}{MCP_PATH}", metadata),
-    Mount("/", django_behind),
+    Mount("/", EntryPoints(django_behind)),
 ]
 
 

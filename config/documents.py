@@ -12,7 +12,7 @@ from accounts.scopes import SCOPES
 from config.env import VARIABLES
 from core.transitions import TransitionTable
 from events.chain import freezes
-from events.outbox import channels
+from events.channels import channels
 from events.tracker.facts import FACTS
 from promotions.wire import ACTIONS
 from tickets.selectors.events import EVENT_NAMES
@@ -54,10 +54,7 @@ def transition_tables() -> list[tuple[ModuleType, TransitionTable]]:
 
 def facts() -> str:
     """docs/facts.md: every fact type, the steps that leave it, and the channels that hear of it."""
-    left_by: dict[str, list[str]] = {fact: [] for fact in (*ACTIONS, *EVENT_NAMES, *FACTS, *freezes.FACTS)}
-    for _, table in transition_tables():
-        for edge in table:
-            left_by.setdefault(edge.fact, []).append(f"{table.name}: {edge.verb} ({edge.source} to {edge.target})")
+    left_by = facts_left()
     rows = (
         [f"`{fact}`", "<br>".join(steps) or "no step of a table", ", ".join(_heard_by(fact)) or "nobody yet"]
         for fact, steps in sorted(left_by.items())
@@ -70,6 +67,15 @@ def facts() -> str:
         "`SUBSCRIBERS` setting",
         text + _table(("Fact", "Left by", "Heard by"), rows),
     )
+
+
+def facts_left() -> dict[str, list[str]]:
+    """Every fact type, with the steps of the tables that leave it."""
+    left_by: dict[str, list[str]] = {fact: [] for fact in (*ACTIONS, *EVENT_NAMES, *FACTS, *freezes.FACTS)}
+    for _, table in transition_tables():
+        for edge in table:
+            left_by.setdefault(edge.fact, []).append(f"{table.name}: {edge.verb} ({edge.source} to {edge.target})")
+    return left_by
 
 
 def _heard_by(fact: str) -> list[str]:

@@ -10,10 +10,13 @@ from core.problems import nothing_here
 handler400 = "core.problems.bad_request"
 handler500 = "core.problems.server_error"
 
+admin.autodiscover()
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("core.urls")),
     path("", include("accounts.urls")),
     path("", include("promotions.urls")),
+    path("", include("iep.urls")),
     path("", include("tickets.urls")),
     path("", include("events.urls")),
     path("api/v1alpha1/", include("events.tracker.urls")),

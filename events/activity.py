@@ -31,6 +31,9 @@ TONES = {
     "commented": ("grey", "message-square"), "edited": ("grey", "pencil"), "withdrawn": ("grey", "undo-2"),
     "expired": ("grey", "clock"), "retried": ("blue", "rotate-cw"), "rolled_back": ("violet", "undo-2"),
     "cancel_requested": ("amber", "ban"), "due": ("blue", "calendar-days"),
+    "glass_broken": ("red", "triangle-alert"), "approved_afterwards": ("green", "check"), "objected": ("red", "x"),
+    "review_reminded": ("amber", "bell"), "review_escalated": ("red", "bell"), "reminded": ("grey", "bell"),
+    "escalated": ("amber", "bell"), "forced": ("amber", "settings"),
 }  # fmt: skip
 _ID = re.compile(r"[A-Za-z]+(-\d+)+")
 

@@ -13,8 +13,9 @@ from unfold.decorators import display
 
 import events.tracker.admin  # noqa: F401 (its pages are in a room of their own)
 from core.admin import ReadOnlyAdmin, Verb
+from events.channels import channels
 from events.models import Delivery, DeliveryState, DomainEvent
-from events.outbox import channels, retry_delivery
+from events.outbox import retry_delivery
 from events.selectors import subject_types
 
 STATE_COLOURS = {"queued": "info", "sending": "warning", "done": "success", "dead": "danger"}

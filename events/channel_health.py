@@ -28,13 +28,15 @@ def may_try(channel: str) -> bool:
 
 
 @transaction.atomic
-def note_down(channel: str, error: str) -> None:
-    """One more failure in a row that would have met every other delivery too."""
+def note_down(channel: str, error: str, rest: float | None = None) -> None:
+    """One more failure in a row that would have met every other delivery too; `rest` in seconds is what it asks for."""
     ChannelHealth.objects.get_or_create(channel=channel)
     health = ChannelHealth.objects.select_for_update().get(channel=channel)
     health.failures += 1
     beyond = health.failures - PATIENCE
     health.rests_until = now() + min(FIRST_REST * 2 ** min(beyond, 10), LONGEST_REST) if beyond >= 0 else None
+    if rest is not None:
+        health.rests_until = max(health.rests_until or now(), now() + dt.timedelta(seconds=rest))
     health.error, health.changed_at = error, now()
     health.save()
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import fnmatch
+import itertools
+import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, QuerySet
 
@@ -22,9 +20,10 @@ from core.context import acting_through
 from core.doorbell import ring
 from core.failpoints import failpoint
 from core.plugins import load_callable
+from core.sql import run
 from events import channel_health
+from events.channels import Channel, Handler, channels, find_channel
 from events.models import Delivery, DeliveryState, DispatchCursor, DomainEvent
-from events.notifiers.base import Notifier
 from events.types import DeliveryFailed, DeliveryRefused
 
 log = structlog.get_logger(__name__)
@@ -34,58 +33,8 @@ CLAIMED_AT_ONCE = 20
 # Longer than any handler takes; whoever dies while sending is followed by another after it.
 LEASE = dt.timedelta(seconds=45)
 FIRST_RETRY_SECONDS = 2.0
-
-Handler = Callable[[Delivery], dict[str, Any] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One subscriber of facts, as the SUBSCRIBERS setting describes it.
-
-    `notifier` is a class (see events/notifiers/base.py) made with `options`; or `handler(delivery)` tells one recipient
-    of one fact and may return a receipt, and `recipients(fact)` names who is told (default: one nameless recipient).
-    `but_not` takes facts out that `facts` let in. An `ordered` channel is served strictly in the order of the facts, one
-    at a time. `after(fact)` is called once the delivery is on record as done (and may be missed in a crash: only for
-    doorbells). `attempts` is how often it is tried before a person must look (None: for ever); `longest_wait` in seconds.
-    """
-
-    name: str
-    facts: tuple[str, ...]
-    handler: str = ""
-    recipients: str = ""
-    notifier: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
-    but_not: tuple[str, ...] = ()
-    after: str = ""
-    ordered: bool = False
-    attempts: int | None = 12
-    longest_wait: float = 900
-
-    def wants(self, fact_type: str) -> bool:
-        return _matches(fact_type, self.facts) and not _matches(fact_type, self.but_not)
-
-    def recipients_of(self, fact: DomainEvent) -> list[str]:
-        if self.notifier:
-            return self._load_notifier().recipients(fact)
-        return list(load_callable(self.recipients)(fact)) if self.recipients else [""]
-
-    def load_handler(self) -> Handler:
-        handler: Handler = self._load_notifier().send if self.notifier else load_callable(self.handler)
-        return handler
-
-    def _load_notifier(self) -> Notifier:
-        notifier: Notifier = load_callable(self.notifier)(**self.options)
-        return notifier
-
-
-def _matches(fact_type: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch.fnmatchcase(fact_type, pattern) for pattern in patterns)
-
-
-@cache
-def channels() -> dict[str, Channel]:
-    """All channels of the SUBSCRIBERS setting, by name."""
-    return {name: Channel(name=name, **options) for name, options in settings.SUBSCRIBERS.items()}
+# How many of an ordered channel that takes several at a time are handed to it at once.
+BATCH = 200
 
 
 def route_facts() -> set[str]:
@@ -126,7 +75,9 @@ def _route_batch() -> tuple[int, set[str]]:
 def _deliveries_of(fact: DomainEvent, channel: Channel) -> list[Delivery]:
     """One for each recipient; when a channel cannot say who they are, a dead letter tells, and no other channel waits."""
     try:
-        return [Delivery(fact=fact, channel=channel.name, recipient=name) for name in channel.recipients_of(fact)]
+        return [
+            Delivery(fact=fact, channel=channel.lane_of(name), recipient=name) for name in channel.recipients_of(fact)
+        ]
     except DatabaseError:  # the transaction is lost: all is routed again
         raise
     except Exception as error:
@@ -158,11 +109,14 @@ def ring_channels(names: set[str]) -> None:
 
 def deliver_channel(name: str, *, limit: int = 200) -> int:
     """Attempt what is due on the channel, at most `limit`; how many were done."""
-    channel = channels().get(name)
+    channel = find_channel(name)
     if channel is None:
         return _bury_orphans(name)
     if channel.ordered:
         return _deliver_in_order(channel, limit)
+    if channel.alone:
+        with only_one(f"channel:{name}") as mine:
+            return _deliver_in_any_order(channel, limit) if mine else 0
     return _deliver_in_any_order(channel, limit)
 
 
@@ -171,16 +125,17 @@ def _deliver_in_any_order(channel: Channel, limit: int) -> int:
     if not channel_health.may_try(channel.name):
         return 0
     done = attempted = 0
-    while attempted < limit and (claimed := _claim(channel, min(CLAIMED_AT_ONCE, limit - attempted))):
-        attempted += len(claimed)
-        while claimed:
-            outcome = _attempt(channel, claimed.pop(0))
-            if outcome is Outcome.DONE and not done:
-                channel_health.note_up(channel.name)
-            done += outcome is Outcome.DONE
-            if outcome is Outcome.DOWN or _is_running_out(claimed):
-                _give_back(claimed)
-                return done
+    with channel.open() as handler:
+        while attempted < limit and (claimed := _claim(channel, min(CLAIMED_AT_ONCE, limit - attempted))):
+            attempted += len(claimed)
+            while claimed:
+                outcome = _attempt(channel, handler, claimed.pop(0))
+                if outcome is Outcome.DONE and not done:
+                    channel_health.note_up(channel.name)
+                done += outcome is Outcome.DONE
+                if outcome is Outcome.DOWN or _is_running_out(claimed):
+                    _give_back(claimed)
+                    return done
     return done
 
 
@@ -225,29 +180,62 @@ def _give_back(claimed: list[Delivery]) -> None:
     ).update(state=DeliveryState.QUEUED, attempts=F("attempts") - 1, lease_until=None)
 
 
-def _lease(delivery: Delivery) -> Delivery:
-    delivery.state = DeliveryState.SENDING
-    delivery.attempts += 1
-    delivery.lease_until = now() + LEASE
-    delivery.save(update_fields=["state", "attempts", "lease_until"])
-    return delivery
-
-
 def _deliver_in_order(channel: Channel, limit: int) -> int:
     """Serve an ordered channel alone; stop at the first delivery that is not due or fails."""
     done = 0
     with only_one(f"channel:{channel.name}") as mine:
         if not mine:
             return 0
-        while done < limit:
-            delivery = Delivery.objects.filter(channel=channel.name).unfinished().order_by("fact_id").first()
-            if delivery is None or (delivery.state == DeliveryState.QUEUED and delivery.next_at > now()):
-                break
-            # The advisory lock proves that whoever held a lease is gone: no need to wait for it to run out.
-            if _attempt(channel, _lease(delivery)) is not Outcome.DONE:
-                break
-            done += 1
+        size = BATCH if channel.takes_batches else 1
+        with channel.open() as handler:
+            while done < limit and (claimed := _lease_next(channel, min(size, limit - done))):
+                ended = _attempt_batch(channel, claimed) if channel.takes_batches else 0
+                if not channel.takes_batches:
+                    ended = int(_attempt(channel, handler, claimed[0]) is Outcome.DONE)
+                done += ended
+                if ended < len(claimed):
+                    break
     return done
+
+
+def _lease_next(channel: Channel, count: int) -> list[Delivery]:
+    """The next ones in order, up to the first that is to be tried later.
+
+    The advisory lock proves that whoever held a lease is gone: no need to wait for it to run out.
+    """
+    moment = now()
+    unfinished = Delivery.objects.filter(channel=channel.name).unfinished().order_by("fact_id")
+    found = itertools.takewhile(
+        lambda delivery: delivery.state == DeliveryState.SENDING or delivery.next_at <= moment,
+        unfinished.select_related("fact__tenant")[:count],
+    )
+    claimed = list(found)
+    for delivery in claimed:
+        delivery.state, delivery.lease_until = DeliveryState.SENDING, moment + LEASE
+        delivery.attempts += 1
+    Delivery.objects.filter(pk__in=[delivery.pk for delivery in claimed]).update(
+        state=DeliveryState.SENDING, attempts=F("attempts") + 1, lease_until=moment + LEASE
+    )
+    return claimed
+
+
+def _attempt_batch(channel: Channel, claimed: list[Delivery]) -> int:
+    """Hand several to the channel at once; how many it took. What it did not try waits as if nothing had been."""
+    try:
+        outcomes: Sequence[Any] = channel.send_batch(claimed)
+    except Exception as error:
+        outcomes = [error]
+    ends = list(itertools.zip_longest(claimed, outcomes))
+    taken = [(delivery, end) for delivery, end in ends if isinstance(end, dict)]
+    failpoint("before_delivery_done")
+    _finish_many(taken)
+    _give_back([delivery for delivery, end in ends if end is None])
+    failures = [(delivery, end) for delivery, end in ends if isinstance(end, Exception)]
+    for number, (delivery, failure) in enumerate(failures):
+        _note_failure(channel, delivery, failure, also_health=number == 0)
+    if taken:
+        channel_health.note_up(channel.name)
+    return len(taken)
 
 
 @contextmanager
@@ -272,27 +260,28 @@ class Outcome(Enum):
     DOWN = "down"
 
 
-def _attempt(channel: Channel, delivery: Delivery) -> Outcome:
+def _attempt(channel: Channel, handler: Handler, delivery: Delivery) -> Outcome:
     with acting_through("system", delivery.fact.request_id):
-        return _attempt_under_its_request_id(channel, delivery)
-
-
-def _attempt_under_its_request_id(channel: Channel, delivery: Delivery) -> Outcome:
-    try:
-        receipt = channel.load_handler()(delivery) or {}
-    except DeliveryRefused as refusal:
-        _bury(delivery, str(refusal))
-    except Exception as error:
-        _postpone(channel, delivery, error)
-        if isinstance(error, DeliveryFailed) and error.channel_down:
-            channel_health.note_down(channel.name, str(error))
-            return Outcome.DOWN
-    else:
+        try:
+            receipt = handler(delivery) or {}
+        except Exception as error:
+            return _note_failure(channel, delivery, error)
         failpoint("before_delivery_done")
         _finish(delivery, receipt)
         if channel.after:
             load_callable(channel.after)(delivery.fact)
         return Outcome.DONE
+
+
+def _note_failure(channel: Channel, delivery: Delivery, error: Exception, *, also_health: bool = True) -> Outcome:
+    if isinstance(error, DeliveryRefused):
+        _bury(delivery, str(error))
+        return Outcome.FAILED
+    _postpone(channel, delivery, error)
+    if isinstance(error, DeliveryFailed) and error.channel_down:
+        if also_health:
+            channel_health.note_down(channel.name, str(error), error.retry_after)
+        return Outcome.DOWN
     return Outcome.FAILED
 
 
@@ -303,6 +292,23 @@ def _mine(delivery: Delivery) -> Any:
 
 def _finish(delivery: Delivery, receipt: dict[str, Any]) -> None:
     _mine(delivery).update(state=DeliveryState.DONE, done_at=now(), lease_until=None, last_error="", receipt=receipt)
+
+
+def _finish_many(taken: Sequence[tuple[Delivery, dict[str, Any]]]) -> None:
+    """As `_finish`, in one statement."""
+    if taken:
+        run(
+            "UPDATE events_delivery AS delivery SET state = 'done', done_at = %s, lease_until = NULL, last_error = '',"
+            " receipt = found.receipt::jsonb FROM unnest(%s::bigint[], %s::int[], %s::text[])"
+            " AS found(id, attempts, receipt) WHERE delivery.id = found.id AND delivery.state = 'sending'"
+            " AND delivery.attempts = found.attempts",
+            [
+                now(),
+                [delivery.pk for delivery, _ in taken],
+                [delivery.attempts for delivery, _ in taken],
+                [json.dumps(receipt) for _, receipt in taken],
+            ],
+        )
 
 
 def _bury(delivery: Delivery, reason: str) -> None:

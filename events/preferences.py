@@ -99,6 +99,11 @@ def _next(time: dt.time, local: dt.datetime) -> dt.datetime:
     raise AssertionError("tomorrow is always later than now")
 
 
+def muting(user: User, subject_type: str, id_column: str) -> Exists:
+    """Whether `user` muted the thing of each row, for a query about these things."""
+    return Exists(MutedSubject.objects.filter(user=user, subject_type=subject_type, subject_id=OuterRef(id_column)))
+
+
 def is_muted(user: User, subject_type: str, subject_id: str) -> bool:
     return MutedSubject.objects.filter(user=user, subject_type=subject_type, subject_id=subject_id).exists()
 

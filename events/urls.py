@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("events.chain.api.urls")),
     path("events/measures/", measures_page.measures_page, name="measures"),
     path("chain/<str:kind>/<path:key>/", chain_page.chain_page, name="chain"),
+    path("events/", include("events.tracker.pages.urls")),
     path("activity/", views.activity_page, name="activity"),
     path("activity/export.<str:form>", views.activity_export, name="activity_export"),
     path("profile/preferences/", notice_views.preferences, name="preferences"),

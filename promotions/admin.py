@@ -18,8 +18,8 @@ from core.admin import Admin, Form, ReadOnlyAdmin, Verb
 from promotions import permissions, services
 from promotions.models import Deployment, DeploymentTarget, PromotionRequest, RunningVersion
 from promotions.selectors import with_words
-from promotions.states import FORCEABLE, PROMOTION, State
-from promotions.validation import MIN_REASON
+from promotions.states import FORCEABLE, PROMOTION, Review, State
+from promotions.validation import MIN_EMERGENCY, MIN_REASON
 
 STATE_COLOURS = {
     "pending": "warning", "scheduled": "info", "approved": "info", "deploying": "info", "deployed": "success",
@@ -43,6 +43,17 @@ class OptionalReasonForm(Form):
     reason = forms.CharField(widget=forms.Textarea, required=False, help_text="It goes on record.")
 
 
+class BreakGlassForm(Form):
+    reason = forms.CharField(
+        widget=forms.Textarea, min_length=MIN_EMERGENCY, help_text="Why it cannot wait. Everyone concerned is told."
+    )
+    digest = forms.CharField(widget=forms.HiddenInput)
+
+
+class CommentForm(Form):
+    comment = forms.CharField(widget=forms.Textarea, required=False)
+
+
 class ForceForm(ReasonForm):
     state = forms.ChoiceField(
         choices=[(state.value, state.label) for state in FORCEABLE], widget=UnfoldAdminSelectWidget()
@@ -61,6 +72,11 @@ def _about(promotion: PromotionRequest) -> list[tuple[str, str]]:
         ("Impact", promotion.get_impact_display()),
         ("Rollback plan", promotion.rollback_plan),
         ("Test evidence", promotion.test_evidence_url),
+        *(
+            [("Glass broken", f"{promotion.glass_broken_by}: {promotion.glass_reason}")]
+            if promotion.glass_reason
+            else []
+        ),
     ]
 
 
@@ -87,6 +103,40 @@ VERBS = (
         offered=_in_state("reject"),
         about=_about,
         icon="block",
+    ),
+    Verb(
+        "break_glass",
+        "Break the glass",
+        run=lambda promotion, by, **said: services.break_glass(promotion=promotion, by=by, **said),
+        form=BreakGlassForm,
+        initial=lambda promotion: {"digest": promotion.digest},
+        offered=lambda promotion, by: (
+            PROMOTION.find(promotion.state, "break_glass") is not None
+            and not permissions.reason_against(permissions.check_can_break_glass, by, promotion)
+        ),
+        about=_about,
+        warning="It deploys at once, before anyone approved it. Someone else has to review it afterwards.",
+        icon="emergency_home",
+        variant=ActionVariant.DANGER,
+    ),
+    Verb(
+        "approve_afterwards",
+        "Approve afterwards",
+        run=lambda promotion, by, **said: services.approve_afterwards(promotion=promotion, by=by, **said),
+        form=CommentForm,
+        offered=lambda promotion, by: promotion.review == Review.OWED,
+        about=_about,
+        icon="check",
+    ),
+    Verb(
+        "object",
+        "Object",
+        run=lambda promotion, by, **said: services.object_to_request(promotion=promotion, by=by, **said),
+        form=ReasonForm,
+        offered=lambda promotion, by: promotion.review == Review.OWED,
+        about=_about,
+        icon="block",
+        variant=ActionVariant.WARNING,
     ),
     Verb(
         "retry",
@@ -129,6 +179,29 @@ VERBS = (
 )
 
 
+GLASS_WORDS = {
+    Review.NONE: "",
+    Review.OWED: "review owed",
+    Review.APPROVED: "approved afterwards",
+    Review.OBJECTED: "objected",
+}
+
+
+class BrokenGlassFilter(admin.SimpleListFilter):
+    """Requests that were deployed before anyone approved them, and those of them that still wait for a review."""
+
+    title = "glass"
+    parameter_name = "glass"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("owed", "Broken, review owed"), ("broken", "Broken")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "owed":
+            return queryset.filter(pk__in=PromotionRequest.objects.review_owed().order_by().values("pk"))
+        return queryset.filter(glass_broken_by__isnull=False) if self.value() == "broken" else queryset
+
+
 class VisibleAdmin(ReadOnlyAdmin):
     """Staff who are not superusers see what their roles let them see anywhere else."""
 
@@ -144,9 +217,12 @@ class PromotionRequestAdmin(VisibleAdmin):
     """Requests; their content and state change through the verbs only."""
 
     verbs = VERBS
-    list_display = ("number", "title", "status", "impact", "tenant", "author", "created_at", "approved_by")
+    list_display = (
+        "number", "title", "status", "glass", "impact", "tenant", "author", "created_at", "approved_by",
+    )  # fmt: skip
     list_filter = (
         "state",
+        BrokenGlassFilter,
         "impact",
         "target_type",
         ("created_at", RangeDateTimeFilter),
@@ -176,6 +252,12 @@ class PromotionRequestAdmin(VisibleAdmin):
     @display(description="State", label=STATE_COLOURS)
     def status(self, promotion: PromotionRequest) -> str:
         return promotion.state
+
+    @display(
+        description="Glass", label={"review owed": "danger", "objected": "danger", "approved afterwards": "success"}
+    )
+    def glass(self, promotion: PromotionRequest) -> str:
+        return GLASS_WORDS[promotion.review]
 
 
 @admin.register(Deployment)

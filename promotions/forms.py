@@ -15,7 +15,7 @@ from core.forms import plain_lines
 from promotions.models import PromotionRequest
 from promotions.pages.looks import TARGETS
 from promotions.types import Impact, PromotionContent
-from promotions.validation import MIN_JUSTIFICATION
+from promotions.validation import MIN_EMERGENCY, MIN_JUSTIFICATION
 
 # Fields as the domain names them, and as the form does.
 FORM_FIELDS = {
@@ -159,6 +159,16 @@ class ApproveForm(DomainForm):
     digest = forms.CharField(widget=forms.HiddenInput)
 
 
+class BreakGlassForm(DomainForm):
+    """Now, and why it cannot wait."""
+
+    reason = forms.CharField(
+        label="Why it cannot wait", widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=f"At least {MIN_EMERGENCY} characters. Everyone who may decide reads this.",
+    )  # fmt: skip
+    digest = forms.CharField(widget=forms.HiddenInput)
+
+
 class RejectForm(DomainForm):
     """No, and why."""
 
@@ -172,6 +182,12 @@ class ReasonForm(DomainForm):
     """Why something is taken back or stopped."""
 
     reason = forms.CharField(label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class ApproveAfterwardsForm(DomainForm):
+    """Yes, to what was deployed already."""
+
+    comment = forms.CharField(label="Comment", widget=forms.Textarea(attrs={"rows": 2}))
 
 
 class CommentForm(DomainForm):

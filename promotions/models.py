@@ -14,9 +14,11 @@ from django.utils import timezone
 from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import tenants_where
-from promotions.states import ACTIVE, DEPLOYMENT_ACTIVE, DeploymentState, State
+from promotions.states import ACTIVE, DEPLOYMENT_ACTIVE, DeploymentState, Review, State
 from promotions.types import Impact, PromotionContent, TargetType
 
+# Whom a request names, and what else its document shows.
+PEOPLE = ("author", "approved_by", "rejected_by", "glass_broken_by", "objected_by")
 SEARCH_VECTOR = SearchVector("number", "target_name", "version", "justification", "release_notes", config="simple")
 
 
@@ -35,6 +37,19 @@ class PromotionRequestQuerySet(models.QuerySet["PromotionRequest"]):
 
     def active(self) -> PromotionRequestQuerySet:
         return self.filter(state__in=ACTIVE)
+
+    def review_owed(self) -> PromotionRequestQuerySet:
+        """Those whose glass was broken and that nobody else has looked at since."""
+        return self.filter(glass_broken_by__isnull=False, approved_by=None, objected_by=None)
+
+    def reviewable_by(self, user: User) -> PromotionRequestQuerySet:
+        """Of these, the ones that `user` may review: never the user's own, nor those whose glass the user broke."""
+        theirs = self.review_owed().filter(tenant__in=tenants_where(user, Capability.DECIDE_PROMOTION))
+        return theirs.exclude(author_id=user.pk).exclude(glass_broken_by_id=user.pk)
+
+    def with_document(self) -> PromotionRequestQuerySet:
+        """With everything that the document of a request shows, in the same query."""
+        return self.select_related("tenant", "reverses", *PEOPLE)
 
 
 class PromotionRequest(models.Model):
@@ -78,6 +93,19 @@ class PromotionRequest(models.Model):
     rejected_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     rejected_at = models.DateTimeField(null=True, blank=True)
     rejection_reason = models.TextField(blank=True)
+    glass_broken_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+",
+        help_text="Who had it deployed before anyone approved it.",
+    )  # fmt: skip
+    glass_broken_at = models.DateTimeField(null=True, blank=True)
+    glass_reason = models.TextField(blank=True)
+    glass_digest = models.CharField(max_length=64, blank=True)
+    review_due_at = models.DateTimeField(null=True, blank=True, help_text="Until when someone else has to look at it.")
+    review_remind_at = models.DateTimeField(null=True, blank=True, help_text="When the review is called in next.")
+    review_reminders = models.PositiveSmallIntegerField(default=0, help_text="How often it was called in.")
+    objected_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    objected_at = models.DateTimeField(null=True, blank=True)
+    objection = models.TextField(blank=True)
     deployed_at = models.DateTimeField(null=True, blank=True)
     replaced_version = models.CharField(max_length=100, blank=True, help_text="What production ran before.")
 
@@ -106,11 +134,37 @@ class PromotionRequest(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(state__in=["scheduled", "approved", "deploying", "deployed", "failed", "rolled_back"])
-                | Q(approved_by__isnull=False, approved_digest=F("digest")),
+                | Q(approved_by__isnull=False, approved_digest=F("digest"))
+                | Q(glass_broken_by__isnull=False, glass_digest=F("digest")),
                 name="promotion_nothing_without_approval_of_this_content",
             ),
             models.CheckConstraint(
                 condition=~Q(state="rejected") | Q(rejected_by__isnull=False), name="promotion_rejected_by_someone"
+            ),
+            models.CheckConstraint(
+                condition=Q(approved_by=None) | Q(glass_broken_by=None) | ~Q(approved_by=F("glass_broken_by")),
+                name="promotion_approver_did_not_break_the_glass",
+            ),
+            models.CheckConstraint(
+                condition=Q(objected_by=None)
+                | Q(glass_broken_by__isnull=False, approved_by=None)
+                & ~Q(objected_by=F("author"))
+                & ~Q(objected_by=F("glass_broken_by")),
+                name="promotion_objection_is_someone_elses",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    glass_broken_by=None, glass_broken_at=None, review_due_at=None, glass_reason="", glass_digest=""
+                )
+                | Q(glass_broken_by__isnull=False, glass_broken_at__isnull=False, review_due_at__isnull=False)
+                & ~Q(glass_reason="")
+                & ~Q(glass_digest=""),
+                name="promotion_broken_glass_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(objected_by=None, objected_at=None, objection="")
+                | Q(objected_by__isnull=False, objected_at__isnull=False) & ~Q(objection=""),
+                name="promotion_objection_whole",
             ),
             models.UniqueConstraint(
                 fields=["tenant", "target_type", "target_name"],
@@ -127,11 +181,22 @@ class PromotionRequest(models.Model):
             models.Index(fields=["scheduled_at"], condition=Q(state="scheduled"), name="promotion_due"),
             models.Index(fields=["expires_at"], condition=Q(state="pending"), name="promotion_lapsing"),
             models.Index(fields=["remind_at"], condition=Q(state="pending"), name="promotion_to_remind"),
+            models.Index(
+                fields=["review_remind_at"],
+                condition=Q(review_remind_at__isnull=False),
+                name="promotion_review_to_remind",
+            ),
+            models.Index(
+                fields=["tenant", "-id"],
+                condition=Q(glass_broken_by__isnull=False, approved_by=None, objected_by=None),
+                name="promotion_review_owed",
+            ),
             # What the counts of the day and the week look for.
             models.Index(fields=["approved_at"], condition=Q(approved_at__isnull=False), name="promotion_approved"),
             models.Index(fields=["rejected_at"], condition=Q(rejected_at__isnull=False), name="promotion_rejected"),
             models.Index(fields=["deployed_at"], condition=Q(deployed_at__isnull=False), name="promotion_deployed"),
             GinIndex(SEARCH_VECTOR, name="promotion_text"),
+            GinIndex(fields=["tickets"], name="promotion_of_ticket"),
         ]
 
     def __str__(self) -> str:
@@ -140,6 +205,15 @@ class PromotionRequest(models.Model):
     @property
     def title(self) -> str:
         return f"{self.target_name} v{self.version.removeprefix('v')}"
+
+    @property
+    def review(self) -> Review:
+        """Whether someone else still has to look at it because the glass was broken."""
+        if self.glass_broken_by_id is None:
+            return Review.NONE
+        if self.objected_by_id is not None:
+            return Review.OBJECTED
+        return Review.OWED if self.approved_by_id is None else Review.APPROVED
 
     @property
     def content(self) -> PromotionContent:

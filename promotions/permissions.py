@@ -47,6 +47,21 @@ def check_can_reject(user: User, promotion: PromotionRequest) -> None:
     _check_may_decide(user, promotion, "reject")
 
 
+def check_can_break_glass(user: User, promotion: PromotionRequest) -> None:
+    """CPI admins, also for a request of their own: somebody else reviews it afterwards in any case."""
+    if not has_capability(user, Capability.BREAK_GLASS, promotion.tenant_id):
+        raise NotAllowed("Only CPI admins may break the glass. Ask one of them, or wait.", code="not_authorized")
+
+
+def check_can_review(user: User, promotion: PromotionRequest) -> None:
+    """Look at what was deployed without approval: neither the requester nor who broke the glass, superusers included."""
+    if promotion.author_id == user.pk:
+        raise NotAllowed("Cannot review your own request. Someone else with the right has to.", code="own_request")
+    if promotion.glass_broken_by_id == user.pk:
+        raise NotAllowed("You broke the glass, so someone else has to review it.", code="broke_the_glass")
+    _check_may_decide(user, promotion, "review")
+
+
 def check_can_retry(user: User, promotion: PromotionRequest) -> None:
     """The approval still stands, so its author (who may still ask) or anyone who may decide can try it again."""
     if promotion.author_id == user.pk:

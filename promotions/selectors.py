@@ -18,7 +18,14 @@ from accounts.selectors import Reach, home_tenant, reaches_of, tenants_where
 from core.clock import now
 from core.errors import InvalidInput, NotAllowed, NotFound
 from events.models import DomainEvent
-from promotions.models import SEARCH_VECTOR, Deployment, PromotionRequest, PromotionRequestQuerySet, RunningVersion
+from promotions.models import (
+    PEOPLE,
+    SEARCH_VECTOR,
+    Deployment,
+    PromotionRequest,
+    PromotionRequestQuerySet,
+    RunningVersion,
+)
 from promotions.states import State
 from promotions.wire import ACTIONS, history_entry, render_promotion
 
@@ -26,8 +33,7 @@ RARE = 1000
 SUBJECT_TYPE = "promotion"
 LOG_PIECE = 64 * 1024
 
-_PEOPLE = ("author", "approved_by", "rejected_by")
-_RELATED = {"tenant": "tenant", "reverses": "request", **dict.fromkeys(_PEOPLE, "person")}
+_RELATED = {"tenant": "tenant", "reverses": "request", **dict.fromkeys(PEOPLE, "person")}
 _SHOWN: dict[str, tuple[type[Model], list[str]]] = {
     "tenant": (Tenant, ["id", "slug", "name"]),
     "person": (User, ["id", "email", "name"]),
@@ -233,7 +239,7 @@ def _attach_names(promotions: Sequence[PromotionRequest]) -> None:
     else is asked of these objects they fetch by themselves.
     """
     tenants = {promotion.tenant_id for promotion in promotions}
-    people = {getattr(promotion, f"{role}_id") for promotion in promotions for role in _PEOPLE} - {None}
+    people = {getattr(promotion, f"{role}_id") for promotion in promotions for role in PEOPLE} - {None}
     reversed_ids = {promotion.reverses_id for promotion in promotions} - {None}
     known: dict[tuple[str, int], Model] = {}
     with connection.cursor() as cursor:

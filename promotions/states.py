@@ -27,7 +27,7 @@ ACTIVE = (State.PENDING, State.SCHEDULED, State.APPROVED, State.DEPLOYING)
 
 # Where an operator may force a request to; the other states come about only by a decision or by the machinery.
 FORCEABLE = (State.PENDING, State.WITHDRAWN, State.EXPIRED, State.FAILED, State.DEPLOYED, State.ROLLED_BACK)
-# What cannot be without an approval of the very content; the database holds it too.
+# What cannot be without an approval of the very content, or the glass broken for it; the database holds it too.
 NEEDS_APPROVAL = (
     State.SCHEDULED, State.APPROVED, State.DEPLOYING, State.DEPLOYED, State.FAILED, State.ROLLED_BACK,
 )  # fmt: skip
@@ -38,6 +38,7 @@ PROMOTION = TransitionTable(
         Edge(State.PENDING, "edit", State.PENDING, "promotion.edited"),
         Edge(State.PENDING, "approve", State.APPROVED, "promotion.approved"),
         Edge(State.PENDING, "approve_for_later", State.SCHEDULED, "promotion.approved"),
+        Edge(State.PENDING, "break_glass", State.APPROVED, "promotion.glass_broken"),
         Edge(State.PENDING, "reject", State.REJECTED, "promotion.rejected"),
         Edge(State.PENDING, "withdraw", State.WITHDRAWN, "promotion.withdrawn"),
         Edge(State.PENDING, "expire", State.EXPIRED, "promotion.expired"),
@@ -50,6 +51,24 @@ PROMOTION = TransitionTable(
         Edge(State.DEPLOYING, "fail", State.FAILED, "deployment.failed"),
         Edge(State.FAILED, "retry", State.APPROVED, "deployment.retried"),
         Edge(State.DEPLOYED, "supersede_by_rollback", State.ROLLED_BACK, "promotion.rolled_back"),
+    ],
+)
+
+
+class Review(models.TextChoices):
+    """How far someone else has looked at a request whose glass was broken; none for all others."""
+
+    NONE = "none"
+    OWED = "owed"
+    APPROVED = "approved"
+    OBJECTED = "objected"
+
+
+REVIEW = TransitionTable(
+    "review after breaking the glass",
+    [
+        Edge(Review.OWED, "approve_afterwards", Review.APPROVED, "promotion.approved_afterwards"),
+        Edge(Review.OWED, "object", Review.OBJECTED, "promotion.objected"),
     ],
 )
 

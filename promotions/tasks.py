@@ -14,7 +14,7 @@ from promotions.audit import push
 from promotions.audit.gitcli import run_git
 from promotions.audit.repository import AuditRepository
 from promotions.models import Deployment, PromotionRequest
-from promotions.services import expire_request, release_scheduled_request, remind_approvers
+from promotions.services import expire_request, release_scheduled_request, remind_approvers, remind_reviewers
 from promotions.services.engine import follow, launch
 from promotions.states import DeploymentState, State
 
@@ -59,16 +59,20 @@ def sweep_due_dates() -> None:
 
 @shared_task(name="promotions.sweep_reminders")
 def sweep_reminders() -> None:
-    """Remind the approvers of whatever is due, the longest overdue first, for a while; the next sweep goes on."""
+    """Remind of whatever is due, the longest overdue first, for a while; the next sweep goes on."""
     end = time.monotonic() + SWEEP_SECONDS
     with acting_through("system"):
-        while time.monotonic() < end:
-            due = PromotionRequest.objects.filter(state=State.PENDING, remind_at__lte=now()).order_by("remind_at")
-            found = list(due[:SWEEP_LIMIT])
-            for promotion in found:
-                _unless_someone_else(remind_approvers, promotion)
-            if len(found) < SWEEP_LIMIT:
-                return
+        for verb, column, waiting in (
+            (remind_reviewers, "review_remind_at", PromotionRequest.objects.review_owed()),
+            (remind_approvers, "remind_at", PromotionRequest.objects.filter(state=State.PENDING)),
+        ):
+            while time.monotonic() < end:
+                due = waiting.filter(**{f"{column}__lte": now()}).order_by(column)
+                found = list(due[:SWEEP_LIMIT])
+                for promotion in found:
+                    _unless_someone_else(verb, promotion)
+                if len(found) < SWEEP_LIMIT:
+                    break
 
 
 def _unless_someone_else(verb, promotion: PromotionRequest) -> None:

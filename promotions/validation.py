@@ -11,6 +11,7 @@ from promotions.types import Impact, PromotionContent, TargetType
 
 MIN_JUSTIFICATION = 20
 MIN_REASON = 10
+MIN_EMERGENCY = 20
 MAX_TEXT = 20_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")

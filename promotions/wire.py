@@ -19,6 +19,9 @@ ACTIONS = {
     "promotion.edited": "edited",
     "promotion.commented": "commented",
     "promotion.approved": "approved",
+    "promotion.glass_broken": "glass_broken",
+    "promotion.approved_afterwards": "approved_afterwards",
+    "promotion.objected": "objected",
     "promotion.rejected": "rejected",
     "promotion.withdrawn": "withdrawn",
     "promotion.expired": "expired",
@@ -88,7 +91,7 @@ def render_history(facts: Iterable[DomainEvent]) -> list[dict[str, Any]]:
 def render_promotion(promotion: PromotionRequest, history: list[dict[str, Any]]) -> dict[str, Any]:
     """The whole document: apiVersion, kind, metadata, spec, status."""
     reverses = promotion.reverses.number if promotion.reverses else None
-    return {
+    document: dict[str, Any] = {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {
@@ -109,4 +112,21 @@ def render_promotion(promotion: PromotionRequest, history: list[dict[str, Any]])
             "rejectionReason": promotion.rejection_reason or None,
             "digest": promotion.digest,
         },
+    }
+    if promotion.glass_broken_by:
+        document["status"]["breakGlass"] = _render_broken_glass(promotion)
+    return document
+
+
+def _render_broken_glass(promotion: PromotionRequest) -> dict[str, Any]:
+    """Who deployed it before it was approved, and what became of the review that this calls for."""
+    return {
+        "by": promotion.glass_broken_by.email if promotion.glass_broken_by else None,
+        "at": wire_time(promotion.glass_broken_at),
+        "reason": promotion.glass_reason,
+        "reviewDueAt": wire_time(promotion.review_due_at),
+        "review": promotion.review.value,
+        "objectedBy": promotion.objected_by.email if promotion.objected_by else None,
+        "objectedAt": wire_time(promotion.objected_at),
+        "objection": promotion.objection or None,
     }

@@ -143,3 +143,13 @@ def browse() -> Callable[[User], Client]:
         return client
 
     return signed_in
+
+
+@pytest.fixture
+def lender(make_user, tenant):
+    """Who lends the demo's rights to callers without a token."""
+    user = make_user("lender")
+    user.email = "pierre.durand@cab-i.com"
+    user.save()
+    grant_role(user=user, tenant=tenant, role=Role.DEVOPS)
+    return user

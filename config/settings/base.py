@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
-from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 
 from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
 from config.settings.logs import LOGGING  # noqa: F401
+from config.settings.outside import KAFKA, KAFKA_ENVELOPE, KAFKA_STREAMS, KAFKA_TOPICS, kafka_channels  # noqa: F401
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
+from config.settings.work import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 STATE_DIR = Path(env.text("STAGEPASS_STATE")).absolute()
@@ -30,6 +32,7 @@ INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
     "events.apps.EventsConfig",
     "tickets.apps.TicketsConfig",
+    "iep.apps.IepConfig",
     "promotions.apps.PromotionsConfig",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
@@ -181,6 +184,11 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    # Files of applications by their digest: a folder, or whatever storage Django has a backend for.
+    "blobs": {
+        "BACKEND": env.text("BLOBS_BACKEND"),
+        "OPTIONS": json.loads(env.text("BLOBS_OPTIONS") or "null") or {"location": STATE_DIR / "blobs"},
+    },
 }
 
 # Mail
@@ -228,50 +236,10 @@ NAVIGATION = [
 ]
 # What the page of a ticket shows of other apps: callables that take the person and the ticket.
 TICKET_RELATED = ["promotions.pages.related.requests_naming"]
+# What the page of an event shows of other apps: callables that take the person and the event.
+EVENT_RELATED = ["tickets.pages.related.ticket_of_event"]
 # The server-sent-event stream of a tab; empty: pages refresh every ten seconds instead.
 LIVE_STREAM_URL = "/live"
-
-# Work in the background: the database is the truth, the broker a doorbell.
-CELERY_BROKER_URL = env.text("BROKER_URL")
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_TIME_LIMIT = 600
-CELERY_TASK_SOFT_TIME_LIMIT = 540
-CELERY_TASK_PUBLISH_RETRY = False
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # Longer than the longest task, or a task would run twice at the same time.
-    "visibility_timeout": 900,
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-    "socket_keepalive": True,
-    "socket_connect_timeout": 2,
-    "socket_timeout": 30,
-    "health_check_interval": 25,
-}
-CELERY_TIMEZONE = "UTC"
-# Connections are looked after before each task (core/doorbell.py), so Celery need not close them after it.
-CELERY_DB_REUSE_MAX = 10**9
-CELERY_BEAT_SCHEDULE = {
-    "sweep facts": {"task": "events.sweep", "schedule": 15.0},
-    "sweep locks": {"task": "events.sweep_locks", "schedule": 30.0},
-    "forget old events": {"task": "events.forget_old_events", "schedule": 3600.0},
-    "sweep deployments": {"task": "promotions.sweep_deployments", "schedule": 5.0},
-    "sweep due dates": {"task": "promotions.sweep_due_dates", "schedule": 5.0},
-    "forget idempotency keys": {"task": "accounts.forget_idempotency_keys", "schedule": 3600.0},
-    "sweep reminders": {"task": "promotions.sweep_reminders", "schedule": 15.0},
-    "follow chain": {"task": "events.follow_chain", "schedule": 15.0},
-    "sweep digests": {"task": "events.sweep_digests", "schedule": 15.0},
-    "push audit": {"task": "promotions.push_audit", "schedule": 15.0},
-    "pack audit": {"task": "promotions.pack_audit", "schedule": crontab(hour=3, minute=17)},
-    "sweep workers": {"task": "tickets.sweep_workers", "schedule": 15.0},
-    "beat is alive": {"task": "core.heartbeat", "schedule": 10.0},
-}
 
 # What /readyz asks.
 READINESS_CHECKS = {
@@ -292,21 +260,35 @@ DOCUMENTS = {
     "docs/facts.md": "config.documents.facts",
     "docs/roles.md": "config.documents.roles",
     "docs/configuration.md": "config.documents.configuration",
+    "docs/asyncapi.json": "config.asyncapi.document",
 }
 
 # The chapters of manage.py story.
-STORY = ["promotions.story.promote_and_roll_back", "tickets.story.follow_a_plan"]
+STORY = [
+    "promotions.story.promote_and_roll_back",
+    "tickets.story.follow_a_plan",
+    "tickets.story.work_over_mcp",
+]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
 SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "audit": {
         "facts": ("promotion.*", "deployment.*"),
-        "but_not": ("promotion.reminded", "promotion.escalated"),
+        "but_not": (
+            "promotion.reminded",
+            "promotion.escalated",
+            "promotion.review_reminded",
+            "promotion.review_escalated",
+        ),
         "handler": "promotions.audit.handler.record_fact",
         "after": "promotions.audit.handler.fact_recorded",
         "ordered": True,
         "attempts": None,
         "longest_wait": 30,
+    },
+    "import maps": {
+        "facts": ("promotion.rejected", "promotion.withdrawn", "promotion.expired", "deployment.failed"),
+        "handler": "promotions.sign_off.forget_request",
     },
     "tickets": {
         "facts": ("deployment.succeeded",),
@@ -320,6 +302,7 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "longest_wait": 3600,
     },
 }
+SUBSCRIBERS |= kafka_channels()
 # Who reads facts for the chain, by the kind of thing a fact is about; see docs/chain.md.
 CHAIN_SOURCES = {
     "ticket": "tickets.chain.read_facts",
@@ -347,6 +330,9 @@ LIVE_RECHECK_SECONDS = float(env.text("LIVE_RECHECK_SECONDS"))
 PROMOTION_LIFETIME = dt.timedelta(days=float(env.text("PROMOTION_LIFETIME_DAYS")))
 # The wait before each reminder to the approvers; after the last one it escalates to the CPI admins.
 PROMOTION_REMINDERS = [dt.timedelta(hours=float(hours)) for hours in env.items("PROMOTION_REMINDER_HOURS")]
+# How soon someone else reviews a request whose glass was broken, and the waits between the reminders after that.
+BREAK_GLASS_REVIEW = dt.timedelta(hours=float(env.text("BREAK_GLASS_REVIEW_HOURS")))
+BREAK_GLASS_REMINDERS = [dt.timedelta(hours=float(hours)) for hours in env.items("BREAK_GLASS_REMINDER_HOURS")]
 AUDIT_REPOSITORY = STATE_DIR / "audit.git"
 AUDIT_REMOTE = env.text("GIT_REMOTE")
 AUDIT_AUTHOR_DOMAIN = env.text("GIT_AUTHOR_DOMAIN")
@@ -370,12 +356,20 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
             "ca_file": env.text("AWX_CA_FILE"),
         },
     },
+    "import maps": {"BACKEND": "promotions.deployers.import_maps.ImportMapDeployer"},
     "ansible": {
         "BACKEND": "promotions.deployers.ansible.AnsibleDeployer",
         "OPTIONS": {"directory": STATE_DIR / "deployments"},
     },
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
+
+# Import maps: what an application may ask of a promotion, and who is asked before production changes.
+IEP_POLICIES: dict[str, dict[str, Any]] = {
+    "freeze window": {"BACKEND": "iep.policies.freeze.FreezeWindow"},
+}
+IEP_POLICY_SECONDS = 10.0
+IEP_SIGN_OFFS = {"promotion request": {"BACKEND": "promotions.sign_off.PromotionSignOff"}}
 
 # Tracker
 TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")

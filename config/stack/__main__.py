@@ -16,6 +16,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     start.add_argument("--port", type=int, default=8080, help="web port (%(default)s)")
     start.add_argument("--grpc-port", type=int, default=8765, help="gRPC port (%(default)s)")
     start.add_argument("--with-awx", action="store_true", help="start an imitation of AWX and deploy through it")
+    start.add_argument(
+        "--with-kafka", action="store_true", help="start an imitation of a Kafka broker and tell it facts"
+    )
     show = commands.add_parser("env", help="print the running system's environment as shell commands")
     for command in (start, show):
         command.add_argument(

@@ -19,6 +19,8 @@ class Places:
     grpc_port: int
     mail_port: int
     awx_port: int
+    kafka_port: int = 0
+    slack_port: int = 0
 
 
 def manage(*arguments: str) -> list[str]:
@@ -48,9 +50,15 @@ def fake_awx(places: Places) -> Program:
     return program("awx", HELPERS, module("tests.fakes.awx", "--port", str(places.awx_port)))
 
 
+def kafka(places: Places) -> Program:
+    """Plays a Kafka broker. Run by path: it needs nothing of the project."""
+    script = str(Path(__file__).with_name("kafka.py"))
+    return program("kafka", HELPERS, [sys.executable, "-P", script, "--port", str(places.kafka_port)])
+
+
 def migrate() -> Program:
     """Bring the database's tables up to date; ends by itself."""
-    return program("migrate", WORKERS, manage("migrate", "--no-input"))
+    return program("migrate", WORKERS, manage("migrate", "--no-input", "--skip-checks"))
 
 
 def seed() -> Program:
@@ -72,9 +80,10 @@ def rpc(places: Places) -> Program:
 
 def workers(places: Places) -> list[Program]:
     """Do the work that no browser waits for."""
-    celery = module("celery", "-A", "config")
-    worker = [*celery, "worker", "-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"]
-    beat = [*celery, "beat", "-s", str(places.state / "beat-schedule"), "--pidfile="]
+    worker = module(
+        "celery", "-A", "config", "worker", "-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"
+    )
+    beat = module("celery", "-A", "config.clock", "beat", "-s", str(places.state / "beat-schedule"), "--pidfile=")
     return [
         program("dispatcher", WORKERS, manage("dispatch")),
         program("worker", WORKERS, worker),

@@ -58,6 +58,9 @@ class Stack:
         self.set("STAGEPASS_URL", self.url)
         self.set("STAGEPASS_GRPC", f"localhost:{self.options.grpc_port}")
         self.set("PYTHONUNBUFFERED", "1")
+        # Each process is small and most run threads: what follows saves a quarter of the memory. script/test runs the checks.
+        os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+        os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
         if self.options.with_awx:
             self.set("AWX_TOKEN", known["AWX_TOKEN"])
             self.set("AWX_WEBHOOK_SECRETS", known["AWX_WEBHOOK_SECRETS"])
@@ -85,8 +88,8 @@ class Stack:
     def choose_places(self) -> programs.Places:
         """Ports for what nobody has to remember, the same ones at the next start if they are free."""
         run = self.state / "run"
-        ports = {name: processes.choose_port(run / f"{name}.port") for name in ("mailbox", "awx")}
-        return programs.Places(self.state, self.options.port, self.options.grpc_port, ports["mailbox"], ports["awx"])
+        ports = {name: processes.choose_port(run / f"{name}.port") for name in ("mailbox", "awx", "kafka", "slack")}
+        return programs.Places(self.state, self.options.port, self.options.grpc_port, *ports.values())
 
     def start_servers(self, places: programs.Places) -> None:
         """Start what has no address in the environment."""
@@ -104,6 +107,9 @@ class Stack:
         if self.options.with_awx:
             self.set("AWX_URL", f"http://127.0.0.1:{places.awx_port}")
             self.supervisor.start(programs.fake_awx(places))
+        if self.options.with_kafka:
+            self.set("KAFKA_BOOTSTRAP", f"127.0.0.1:{places.kafka_port}")
+            self.supervisor.start(programs.kafka(places))
         for name, server in servers.items():
             self.wait_for_server(name, server)
 
@@ -144,6 +150,7 @@ class Stack:
             "",
             f"  Audit repository  {demo.get('audit_repository') or os.environ.get('GIT_REMOTE', '')}",
             f"  E-mails caught    {demo.get('mailbox') or self.state / 'mailbox'}",
+            *([f"  Kafka             {self.values['KAFKA_BOOTSTRAP']}"] if self.options.with_kafka else []),
             f"  Logs              {self.supervisor.logs}",
             f"  Logins, tokens    {path}",
             "",

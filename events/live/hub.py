@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import structlog
@@ -31,6 +31,8 @@ STUCK_SECONDS = 20.0
 WOKEN_AT_ONCE = 10
 BREATH_SECONDS = 0.002
 THREADS = 4
+
+T = TypeVar("T", bound=Stream)
 
 _COLUMNS = """
     SELECT f.sequence, f.type, f.subject_type, f.subject_id, f.subject_label, t.slug, f.actor_label, f.occurred_at,
@@ -87,6 +89,12 @@ class Hub:
         return await asyncio.get_running_loop().run_in_executor(self._threads, identify, credential)
 
     async def open(self, credential: Credential, after: int | None) -> Stream:
+        """A browser's stream; see `open_as`."""
+        return await self.open_as(Stream, credential, after)
+
+    async def open_as(
+        self, make: Callable[[Credential, Visitor, int], T], credential: Credential, after: int | None
+    ) -> T:
         """A new stream that begins behind fact `after` (default: now), filled with what was missed since.
 
         NotLoggedIn, NotAllowed; Full beyond the limits; Unavailable while the fact log cannot be read.
@@ -99,7 +107,7 @@ class Hub:
         except TimeoutError as error:
             raise Unavailable("The fact log cannot be read at the moment. Try again in a few seconds.") from error
         self._check_room(visitor.user_id)
-        stream = Stream(credential, visitor, self.head if after is None else after)
+        stream = make(credential, visitor, self.head if after is None else after)
         self._catch_up(stream)
         self.streams.add(stream)
         self._per_user[visitor.user_id] += 1
@@ -252,7 +260,8 @@ def _line_of(row: tuple[Any, ...]) -> Line:
         "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "sequence": sequence,
     }
-    return Line(sequence, capability, tenant_id, frozenset(users), make_frame("fact", data, sequence))
+    frame = make_frame("fact", data, sequence)
+    return Line(sequence, capability, tenant_id, frozenset(users), frame, kind, subject_type, subject)
 
 
 def _address() -> dict[str, Any]:

@@ -118,8 +118,16 @@ def _refuse_strangers(headers: Headers) -> None:
     site = headers.get("sec-fetch-site", "same-origin")
     origin = headers.get("origin")
     host = headers.get("host", "")
-    if site not in {"same-origin", "none"} or (origin and urllib.parse.urlsplit(origin).netloc != host):
+    if site not in {"same-origin", "none"} or (origin and _host_of(origin) != host):
         raise NotAllowed("The live stream is only for this site's own pages.", code="wrong_origin")
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an address; None when it is none, such as http://[::1 without its end."""
+    try:
+        return urllib.parse.urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def _credential(headers: Headers) -> Credential:

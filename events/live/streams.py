@@ -25,6 +25,9 @@ class Line:
     tenant_id: int | None
     users: frozenset[int]
     frame: bytes
+    type: str = ""
+    subject_type: str = ""
+    subject_id: str = ""
 
     def is_for(self, visitor: Visitor) -> bool:
         return visitor.may_know(self.capability, self.tenant_id, self.users)
@@ -60,12 +63,16 @@ class Stream:
             return
         for line in lines:
             if line.sequence > self.after and line.is_for(self.visitor):
-                self.frames.append(line.frame)
+                self.keep(line)
         if len(self.frames) > QUEUED:
             self.reload("too_slow", lines[-1].sequence)
             self.close()
         elif self.frames:
             self.wake.set()
+
+    def keep(self, line: Line) -> None:
+        """The line is to be sent."""
+        self.frames.append(line.frame)
 
     def reload(self, reason: str, sequence: int) -> None:
         """Tell the page that facts were skipped, so that it fetches itself again and goes on from `sequence`."""

@@ -28,10 +28,13 @@ class NotLoggedIn(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a visitor shows: the key of a session, or a bearer token."""
+    """What a visitor shows: the key of a session, or a bearer token, which needs the scope; or the id of an account that
+    the face which opens the stream has made sure of itself."""
 
     session: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    scope: str = SCOPE
+    account: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +67,35 @@ def identify(credential: Credential) -> Visitor:
     """
     close_old_connections()
     try:
-        user = _by_token(credential.token) if credential.token else _by_session(credential.session)
-        return Visitor.of(user)
+        return Visitor.of(_user_of(credential))
     finally:
         close_old_connections()
 
 
-def _by_token(secret: str) -> User:
+def _user_of(credential: Credential) -> User:
+    if credential.account:
+        return _by_account(credential.account)
+    if credential.token:
+        return _by_token(credential.token, credential.scope)
+    return _by_session(credential.session)
+
+
+def _by_account(account: int) -> User:
+    user = User.objects.filter(pk=account, is_active=True).first()
+    if user is None:
+        raise NotLoggedIn("This account is no longer active.")
+    return user
+
+
+def _by_token(secret: str, scope: str) -> User:
     token = find_token(secret)
     if token is None:
         raise NotLoggedIn("This token is unknown, expired or revoked. Issue a new one on your profile.")
-    if SCOPE not in token.scopes:
+    if scope not in token.scopes:
         raise NotAllowed(
-            f"This token lacks the scope {SCOPE}. Issue one that has it on your profile.",
+            f"This token lacks the scope {scope}. Issue one that has it on your profile.",
             code="insufficient_scope",
-            details={"scope": SCOPE},
+            details={"scope": scope},
         )
     return token.user
 

@@ -32,6 +32,13 @@ def judge_versions(tenants: Sequence[int], types: Sequence[int] = ()) -> dict[st
     return {"projects": projects, "summary": _summary(projects, list(usage.values()))}
 
 
+def judge_entry(entry: CatalogEntry) -> list[dict[str, Any]]:
+    """What one entry uses, each use judged as in `judge_versions`."""
+    names = [use.get("name", "") for use in entry.used_deliverables]
+    known = {one.name: one for one in CatalogEntry.objects.filter(tenant_id=entry.tenant_id, name__in=names)}
+    return [_judge(use, known.get(use.get("name", ""))) for use in entry.used_deliverables]
+
+
 def _judge(use: dict[str, Any], entry: CatalogEntry | None) -> dict[str, Any]:
     current = use.get("versionUsed", "")
     latest, reference = (entry.latest_version, entry.reference_version) if entry else ("", "")

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from accounts.models import Tenant
 from accounts.roles import Capability
 from core.clock import now
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, InvalidInput, NotFound, StaleState
 from core.sql import run
 from events.models import Event, EventChange
 from events.tracker import changes, locks
@@ -18,13 +18,18 @@ from events.tracker import vocabulary as words
 from events.tracker.content import Content, Faults, check_dates, clean_content, measure, parse_id
 from events.tracker.facts import Told, about_event, tell
 from events.tracker.ids import new_id
-from events.tracker.rights import Actor, check_can_record, label_of, open_tenants
+from events.tracker.rights import Actor, check_can_record, label_of, where_open
 
 
-def find_event(actor: Actor, key: Any, capability: Capability = Capability.VIEW_EVENTS) -> Event:
-    """The event with this id, or the newest with this Slack id, where `actor` may look; else NotFound."""
+def find_event(actor: Actor, key: Any, *, joined: tuple[str, ...] = ()) -> Event:
+    """The event with this id, or the newest with this Slack id, where `actor` may look; else NotFound.
+
+    What is `joined` is read with it.
+    """
     key = parse_id(key)
-    visible = Event.objects.filter(tenant_id__in=open_tenants(actor, capability))
+    visible = Event.objects.filter(**where_open(actor, Capability.VIEW_EVENTS))
+    if joined:
+        visible = visible.select_related(*joined)
     rule: dict[str, Any] = {"slack_id": key} if isinstance(key, str) else {"pk": key}
     event = visible.filter(**rule).newest_first().first() if key and "\x00" not in str(key) else None
     if event is None:
@@ -95,17 +100,22 @@ def relate(event: Event) -> None:
         event.duration = max(event.created_at - found[1], dt.timedelta(0))
 
 
-def update_event(*, event: Event, content: Content, by: Actor) -> Event:
+def update_event(*, event: Event, content: Content, by: Actor, seen: dt.datetime | None = None) -> Event:
     """Set the columns that `content` has, keep the others; leaves changelog lines and `event.updated`.
 
     Success, failure and done release the locks of the event; starting takes one, as recording does. Changing nothing
-    leaves nothing. NotAllowed, InvalidInput, Conflict as recording; NotFound when it was deleted meanwhile.
+    leaves nothing. NotAllowed, InvalidInput, Conflict as recording; NotFound when it was deleted meanwhile; StaleState
+    when it changed after `seen`, the `updated_at` that the writer knows.
     """
     check_can_record(by, event.tenant_id)
     clean = clean_content(content, complete=False)
     moment = now()
     with transaction.atomic():
         event = hold(event)
+        if seen is not None and event.updated_at != seen:
+            raise StaleState(
+                "Someone changed this event in the meantime. Compare with what it says now, then save again."
+            )
         if clean.get("impact") is True:
             clean["impact"] = event.impact or 1
         before = {column: getattr(event, column) for column in clean}
@@ -125,6 +135,20 @@ def update_event(*, event: Event, content: Content, by: Actor) -> Event:
         told.append(about_event("event.updated", event, changed=changed, before=_plain(before, changed)))
         tell(event.tenant_id, by, told)
     return event
+
+
+def finish_event(*, event: Event, status: int, by: Actor, comment: str = "", seen: dt.datetime | None = None) -> Event:
+    """End it with this status, now unless it says when already, and a last word in its changelog; as update_event."""
+    content: dict[str, Any] = {"status": status}
+    with transaction.atomic():
+        event = hold(event)
+        if event.ended_at is None and event.happened_at <= now():
+            content["ended_at"] = now()
+        done = update_event(event=event, content=content, by=by, seen=seen)
+        if comment.strip():
+            entry = {"comment": comment.strip(), "change_type": words.ChangeType.commented}
+            done = add_change(event=done, entry=entry, by=by)
+    return done
 
 
 def _plain(before: dict[str, Any], changed: list[str]) -> dict[str, Any]:

@@ -47,6 +47,13 @@ def open_tenants(actor: Actor, capability: Capability) -> list[int]:
     return list(Tenant.objects.values_list("pk", flat=True)) if reach.everywhere else list(reach.tenants)
 
 
+def where_open(actor: Actor, capability: Capability) -> dict[str, list[int]]:
+    """The filter on the tenant of things that `actor` may reach; none for those who reach every tenant."""
+    if actor is None or (isinstance(actor, User) and _reach_of(actor, capability).everywhere):
+        return {}
+    return {"tenant_id__in": open_tenants(actor, capability)}
+
+
 def _reach_of(user: User, capability: Capability) -> Reach:
     """Read once per user object (that is, once per request), both capabilities at once."""
     reaches: dict[Capability, Reach] | None = getattr(user, "_event_reaches", None)

@@ -110,7 +110,7 @@ def find_page_of(
     """As find_page, of whatever `read` makes of the events; `as_event` gives enough of one to go on behind it."""
     size, offset = _window(per_page, page, cursor)
     with in_bounded_time() if criteria.may_be_slow else contextlib.nullcontext():
-        events = read(_window_of(criteria, size + 1, offset, cursor))
+        events = read(window_of(criteria, size + 1, offset, cursor))
         more = len(events) > size
         events = events[:size]
         if more or cursor or (offset and not events):
@@ -124,7 +124,7 @@ def walk(criteria: Criteria, size: int = 1000) -> Iterator[list[Event]]:
     """All events that match, page after page; no transaction stays open between two."""
     cursor = ""
     while True:
-        events = list(_window_of(criteria, size, 0, cursor))
+        events = list(window_of(criteria, size, 0, cursor))
         if not events:
             return
         attach_changes(events)
@@ -150,7 +150,8 @@ def _window(per_page: int | None, page: int | None, cursor: str) -> tuple[int, i
     return size, offset
 
 
-def _window_of(criteria: Criteria, size: int, offset: int, cursor: str) -> EventQuerySet:
+def window_of(criteria: Criteria, size: int, offset: int = 0, cursor: str = "") -> EventQuerySet:
+    """The first `size` events that match, after `offset` of them or behind `cursor`."""
     events = criteria.narrow(Event.objects.all())
     if cursor:
         events = events.filter(_beyond(criteria, *decode_cursor(cursor)))

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from core.canonical import utc_text
 from promotions.models import Deployment
-from promotions.states import DeploymentState, State
+from promotions.states import DeploymentState, Review, State
 from promotions.types import Impact, TargetType
 from promotions.wire import API_VERSION, KIND
 
@@ -76,6 +76,19 @@ class HistoryEntry(Answer):
     error = serializers.CharField(required=False)
 
 
+class BrokenGlass(Answer):
+    """Who deployed it before anyone approved it, and what became of the review that this calls for."""
+
+    by = serializers.EmailField()
+    at = serializers.DateTimeField()
+    reason = serializers.CharField()
+    reviewDueAt = serializers.DateTimeField()
+    review = serializers.ChoiceField([choice for choice in Review.choices if choice[0] != Review.NONE])
+    objectedBy = serializers.EmailField(allow_null=True)
+    objectedAt = serializers.DateTimeField(allow_null=True)
+    objection = serializers.CharField(allow_null=True)
+
+
 class Status(Answer):
     """Where it stands, and how it came there."""
 
@@ -88,6 +101,7 @@ class Status(Answer):
     rejectedAt = serializers.DateTimeField(allow_null=True)
     rejectionReason = serializers.CharField(allow_null=True)
     digest = serializers.CharField()
+    breakGlass = BrokenGlass(required=False, help_text="Only where the glass was broken.")
 
 
 @extend_schema_serializer(component_name="PromotionRequest")

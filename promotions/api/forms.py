@@ -15,7 +15,7 @@ from core.rest import FlagField, ManyField, MomentField, StrictQuery, StrictSeri
 from promotions.selectors import Wanted
 from promotions.states import State
 from promotions.types import Impact, PromotionContent, TargetType
-from promotions.validation import MIN_JUSTIFICATION, MIN_REASON
+from promotions.validation import MIN_EMERGENCY, MIN_JUSTIFICATION, MIN_REASON
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1000
@@ -29,6 +29,11 @@ class JustificationField(TextField):
 
 @extend_schema_field({"type": "string", "minLength": MIN_REASON})
 class ReasonField(TextField):
+    """The service says how long it must be."""
+
+
+@extend_schema_field({"type": "string", "minLength": MIN_EMERGENCY})
+class EmergencyField(TextField):
     """The service says how long it must be."""
 
 
@@ -98,6 +103,27 @@ class ApproveRequest(StrictSerializer):
         default=None,
         help_text="`status.digest` of what was reviewed; approving anything else is refused. `If-Match` says the same.",
     )
+
+
+class BreakGlass(StrictSerializer):
+    """Deploy it now, and say why it cannot wait for an approval."""
+
+    reason = EmergencyField(help_text="At least 20 characters.")
+    digest = TextField(
+        required=False, allow_null=True, default=None, help_text="As in an approval; `If-Match` says the same."
+    )
+
+
+class ApproveAfterwards(StrictSerializer):
+    """Stand by what was deployed without approval."""
+
+    comment = TextField(required=False, allow_null=True, default=None)
+
+
+class ObjectToRequest(StrictSerializer):
+    """It should not have been deployed, and why."""
+
+    reason = ReasonField(help_text="At least 10 characters.")
 
 
 class RejectRequest(StrictSerializer):

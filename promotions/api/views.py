@@ -21,13 +21,16 @@ from promotions.api.answers import (
     render_deployment,
 )
 from promotions.api.forms import (
+    ApproveAfterwards,
     ApproveRequest,
+    BreakGlass,
     CommentForm,
     CreatePromotionRequest,
     EditPromotionRequest,
     ListQuery,
     LogQuery,
     Nothing,
+    ObjectToRequest,
     OptionalReason,
     RejectRequest,
     RollbackReason,
@@ -238,6 +241,42 @@ class RejectView(RequestsApiView):
         promotion = visible_request(self.user, number)
         form = self.body(RejectRequest)
         return show(services.reject_request(promotion=promotion, by=self.user, reason=form["reason"]))
+
+
+class BreakGlassView(RequestsApiView):
+    scopes = DECIDE
+
+    @extend_schema(
+        operation_id="break_glass", request=BreakGlass, responses=PromotionRequestDocument, parameters=[IF_MATCH]
+    )
+    def post(self, request: Request, number: str) -> Response:
+        """Deploy a pending request at once, before anyone approved it; CPI admins only, and reviewed afterwards."""
+        promotion = visible_request(self.user, number)
+        form = self.body(BreakGlass)
+        digest = _reviewed(form["digest"], request.headers.get("If-Match"))
+        return show(services.break_glass(promotion=promotion, by=self.user, reason=form["reason"], digest=digest))
+
+
+class ApproveAfterwardsView(RequestsApiView):
+    scopes = DECIDE
+
+    @extend_schema(operation_id="approve_afterwards", request=ApproveAfterwards, responses=PromotionRequestDocument)
+    def post(self, request: Request, number: str) -> Response:
+        """Approve what was deployed by breaking the glass; never one's own, nor whose glass one broke."""
+        promotion = visible_request(self.user, number)
+        form = self.body(ApproveAfterwards)
+        return show(services.approve_afterwards(promotion=promotion, by=self.user, comment=form["comment"] or ""))
+
+
+class ObjectView(RequestsApiView):
+    scopes = DECIDE
+
+    @extend_schema(operation_id="object_to_request", request=ObjectToRequest, responses=PromotionRequestDocument)
+    def post(self, request: Request, number: str) -> Response:
+        """Object to what was deployed by breaking the glass, with the reason; ask for a rollback apart."""
+        promotion = visible_request(self.user, number)
+        form = self.body(ObjectToRequest)
+        return show(services.object_to_request(promotion=promotion, by=self.user, reason=form["reason"]))
 
 
 class WithdrawView(RequestsApiView):

@@ -37,11 +37,15 @@ _ORDER = {
     "status": (
         "state", "history", "approvedBy", "approvedAt", "deployedAt", "rejectedBy", "rejectedAt", "rejectionReason",
     ),
+    "breakGlass": (
+        "by", "at", "reason", "reviewDueAt", "review", "objectedBy", "objectedAt", "objection",
+    ),
     "history": ("action", "at", "by", "comment", "jobId", "deploymentId"),
 }  # fmt: skip
 _PLAIN_KEYS = {
     "apiVersion", "kind", "id", "createdBy", "tenant", "type", "name", "sourceEnvironment", "targetEnvironment",
     "impactAssessment", "state", "action", "by", "approvedBy", "rejectedBy", "rollbackOf",
+    "review", "objectedBy",
 }  # fmt: skip
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/@+-]*")
 # What some YAML reader takes for something other than text.

@@ -17,12 +17,12 @@ from core.errors import Conflict
 from events.models import DomainEvent
 from promotions.models import Deployment, PromotionRequest, RunningVersion
 from promotions.services.reminders import next_reminder
-from promotions.states import DEPLOYMENT_ACTIVE, DeploymentState, State
+from promotions.states import DEPLOYMENT_ACTIVE, DeploymentState, Review, State
 from promotions.types import PromotionContent
 from promotions.wire import content_digest
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-QUEUEING = {"promotion.approved", "promotion.due", "deployment.retried"}
+QUEUEING = {"promotion.approved", "promotion.glass_broken", "promotion.due", "deployment.retried"}
 DEPLOYING = {"deployment.succeeded", "promotion.forced"}
 
 
@@ -99,7 +99,9 @@ def _decision(
 ) -> dict[str, Any]:
     columns: dict[str, Any] = {"deployed_at": _time(status["deployedAt"])}
     # The newest document counts: an operator may have put the request back to where nobody had decided.
-    approved, rejected = last.get("promotion.approved"), last.get("promotion.rejected")
+    broken = status.get("breakGlass")
+    approval = "promotion.approved_afterwards" if broken else "promotion.approved"
+    approved, rejected = last.get(approval), last.get("promotion.rejected")
     if approved and status["approvedBy"]:
         columns |= {
             "approved_by": people[approved.actor_id],
@@ -113,8 +115,32 @@ def _decision(
             "rejected_at": _time(status["rejectedAt"]),
             "rejection_reason": status["rejectionReason"],
         }
+    if broken:
+        columns |= _broken_glass(broken, last, people)
     if succeeded := last.get("deployment.succeeded"):
         columns["replaced_version"] = succeeded.data.get("replaced_version", "")
+    return columns
+
+
+def _broken_glass(
+    broken: dict[str, Any], last: dict[str, DomainEvent], people: dict[uuid.UUID | None, User]
+) -> dict[str, Any]:
+    fact, due = last["promotion.glass_broken"], _time(broken["reviewDueAt"])
+    columns: dict[str, Any] = {
+        "glass_broken_by": people[fact.actor_id],
+        "glass_broken_at": _time(broken["at"]),
+        "glass_reason": broken["reason"],
+        "glass_digest": fact.data["digest"],
+        "review_due_at": due,
+    }
+    if broken["objectedBy"]:
+        columns |= {
+            "objected_by": people[last["promotion.objected"].actor_id],
+            "objected_at": _time(broken["objectedAt"]),
+            "objection": broken["objection"],
+        }
+    elif broken["review"] == Review.OWED and due is not None:
+        columns["review_remind_at"] = max(due, now())
     return columns
 
 

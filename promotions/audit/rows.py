@@ -20,7 +20,7 @@ class Counts(Protocol):
 
 def compare_rows(counts: Counts) -> Iterator[tuple[str, str]]:
     """(place, what differs) for each row, in the order of their making; requests without a row besides."""
-    rows = PromotionRequest.objects.select_related("tenant", "author", "approved_by", "rejected_by", "reverses")
+    rows = PromotionRequest.objects.with_document()
     walk = rows.order_by("pk").iterator(chunk_size=CHUNK)
     while chunk := list(islice(walk, CHUNK)):
         facts = _facts_of([row.number for row in chunk])
@@ -55,17 +55,25 @@ def _compare(row: PromotionRequest, facts: list[DomainEvent]) -> Iterator[str]:
     ):  # fmt: skip
         if bool(rendered[section][name]) == bool(recorded[section][name]):
             rendered[section][name] = recorded[section][name]
+    broken, noted = rendered["status"].get("breakGlass"), recorded["status"].get("breakGlass")
+    if broken and noted:
+        for name in ("by", "objectedBy"):
+            broken[name] = noted[name] if bool(broken[name]) == bool(noted[name]) else broken[name]
     yield from (f"{text} (fact {facts[-1].sequence})" for text in differences(rendered, recorded))
     yield from _compare_quiet_columns(row, facts)
 
 
 def _compare_people(row: PromotionRequest, facts: list[DomainEvent]) -> Iterator[str]:
     actors, status = {fact.type: fact.actor_id for fact in facts}, facts[-1].data["document"]["status"]
+    broken = status.get("breakGlass") or {}
+    approval = "promotion.approved_afterwards" if broken else "promotion.approved"
     for name, person, kind, counts in (
         ("author", row.author, "promotion.created", True),
         # An operator may have put the request back to where nobody had decided.
-        ("approved_by", row.approved_by, "promotion.approved", status["approvedBy"]),
+        ("approved_by", row.approved_by, approval, status["approvedBy"]),
         ("rejected_by", row.rejected_by, "promotion.rejected", status["rejectedBy"]),
+        ("glass_broken_by", row.glass_broken_by, "promotion.glass_broken", broken),
+        ("objected_by", row.objected_by, "promotion.objected", broken.get("objectedBy")),
     ):
         expected = actors.get(kind) if counts else None
         if (person.public_id if person else None) != expected:
@@ -77,8 +85,12 @@ def _compare_people(row: PromotionRequest, facts: list[DomainEvent]) -> Iterator
 def _compare_quiet_columns(row: PromotionRequest, facts: list[DomainEvent]) -> Iterator[str]:
     """What the document does not show."""
     last = {fact.type: fact.data for fact in facts}
-    approved = last.get("promotion.approved", {}) if facts[-1].data["document"]["status"]["approvedBy"] else {}
+    status = facts[-1].data["document"]["status"]
+    broken = last.get("promotion.glass_broken", {}) if "breakGlass" in status else {}
+    approval = "promotion.approved_afterwards" if broken else "promotion.approved"
+    approved = last.get(approval, {}) if status["approvedBy"] else {}
     expected = {
+        "glass_digest": broken.get("digest", ""),
         "approval_comment": approved.get("entry", {}).get("comment") or "",
         "approved_digest": approved.get("digest", ""),
     }

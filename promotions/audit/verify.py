@@ -14,8 +14,9 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from core.canonical import digest_of
+from events.channels import channels
 from events.models import Delivery, DeliveryState, DomainEvent
-from events.outbox import channels, only_one
+from events.outbox import only_one
 from events.selectors import find_chain_break
 from promotions.audit.commits import FOLDER, parse_trailers, path_of, trailers_of
 from promotions.audit.document import BadDocument, from_yaml, to_yaml

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -13,7 +14,13 @@ from accounts.selectors import holders_of, holders_of_role
 from events.models import DomainEvent
 from events.notifiers.base import Told, Words
 from promotions.models import PromotionRequest
-from promotions.states import State
+from promotions.states import Review, State
+
+SUBJECT_TYPE = "promotion"
+TAKING_PART = (
+    "promotion.commented", "promotion.approved", "promotion.rejected", "promotion.glass_broken",
+    "promotion.approved_afterwards", "promotion.objected",
+)  # fmt: skip
 
 People = Callable[[PromotionRequest], Iterable[User | None]]
 
@@ -41,6 +48,35 @@ def chiefs(promotion: PromotionRequest) -> Iterable[User]:
     return holders_of_role(Role.CPI_ADMIN).exclude(pk=promotion.author_id)
 
 
+def reviewers(promotion: PromotionRequest) -> Iterable[User]:
+    """Whoever may review what was deployed without approval."""
+    return [person for person in approvers(promotion) if person.pk != promotion.glass_broken_by_id]
+
+
+def glass_breaker(promotion: PromotionRequest) -> list[User | None]:
+    return [promotion.glass_broken_by]
+
+
+def conversation(promotion: PromotionRequest) -> Iterable[User | None]:
+    """The requester and whoever said or decided something; as long as nobody has, whoever may decide."""
+    steps = DomainEvent.objects.about(SUBJECT_TYPE, promotion.number).filter(type__in=TAKING_PART)
+    took_part = User.objects.filter(public_id__in=steps.exclude(actor_id=None).values("actor_id"))
+    others = list(took_part.exclude(pk=promotion.author_id))
+    return [promotion.author, *(others or (approvers(promotion) if promotion.state == State.PENDING else []))]
+
+
+def is_pending(promotion: PromotionRequest) -> bool:
+    return promotion.state == State.PENDING
+
+
+def is_review_owed(promotion: PromotionRequest) -> bool:
+    return promotion.review == Review.OWED
+
+
+def always(promotion: PromotionRequest) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class PromotionNotice:
     """One row of the table; `subject` is filled with number, title, tenant and actor."""
@@ -52,7 +88,8 @@ class PromotionNotice:
     subject: str
     optional: bool = False
     operators: bool = False
-    only_while_pending: bool = False
+    matters_while: Callable[[PromotionRequest], bool] = always
+    not_actor: bool = False
 
     def told(self, fact: DomainEvent) -> Told:
         promotion = _promotion_of(fact)
@@ -60,7 +97,7 @@ class PromotionNotice:
             person.pk: person
             for group in self.tells
             for person in group(promotion)
-            if person is not None and person.is_active
+            if person is not None and person.is_active and not (self.not_actor and person.public_id == fact.actor_id)
         }
         return Told(people.values(), settings.OPS_EMAILS if self.operators else ())
 
@@ -76,15 +113,22 @@ class PromotionNotice:
             "document": document,
             "entry": fact.data.get("entry", {}),
             "details": fact.data,
+            "changed": [_spell(name) for name in fact.data.get("changed", ())],
         }
         return Words(subject, f"{settings.SITE_URL}/requests/{number}/", context)
 
     def still_matters(self, fact: DomainEvent) -> bool:
-        return not self.only_while_pending or _promotion_of(fact).state == State.PENDING
+        return self.matters_while is always or self.matters_while(_promotion_of(fact))
 
 
 def _promotion_of(fact: DomainEvent) -> PromotionRequest:
-    return PromotionRequest.objects.select_related("tenant", "author", "approved_by").get(number=fact.subject_id)
+    people = ("author", "approved_by", "glass_broken_by")
+    return PromotionRequest.objects.select_related("tenant", *people).get(number=fact.subject_id)
+
+
+def _spell(field: str) -> str:
+    """The last part of a dotted name as words: request.releaseNotes is "release notes"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", field.rpartition(".")[2]).lower()
 
 
 NOTICES = (
@@ -110,11 +154,39 @@ NOTICES = (
     ),
     PromotionNotice(
         "request_reminder", "promotion.reminded", "A request still waits for a decision that I may take",
-        (approvers,), "[{number}] {title}: still waiting for approval", optional=True, only_while_pending=True,
+        (approvers,), "[{number}] {title}: still waiting for approval", optional=True, matters_while=is_pending,
     ),
     PromotionNotice(
         "request_escalated", "promotion.escalated", "Nobody decides on a request (CPI admins)",
-        (chiefs,), "[{number}] {title}: nobody has decided yet", only_while_pending=True,
+        (chiefs,), "[{number}] {title}: nobody has decided yet", matters_while=is_pending,
+    ),
+    PromotionNotice(
+        "request_commented", "promotion.commented", "Someone comments where I asked, spoke or decided",
+        (conversation,), "[{number}] {title}: new comment", optional=True, not_actor=True,
+    ),
+    PromotionNotice(
+        "request_edited", "promotion.edited", "A request that I may decide on is changed",
+        (approvers,), "[{number}] {title}: changed, review it again", optional=True, matters_while=is_pending,
+    ),
+    PromotionNotice(
+        "request_glass_broken", "promotion.glass_broken", "Someone deploys without approval (glass broken)",
+        (approvers, chiefs, requester), "[{number}] {title}: GLASS BROKEN, deploying without approval",
+    ),
+    PromotionNotice(
+        "request_approved_afterwards", "promotion.approved_afterwards", "What was deployed without approval is approved",
+        (requester, glass_breaker), "[{number}] {title}: approved afterwards",
+    ),
+    PromotionNotice(
+        "request_objected", "promotion.objected", "Someone objects to what was deployed without approval",
+        (approvers, chiefs, requester, glass_breaker), "[{number}] {title}: OBJECTED after deployment",
+    ),
+    PromotionNotice(
+        "review_reminder", "promotion.review_reminded", "A review that I may do is overdue (glass broken)",
+        (reviewers,), "[{number}] {title}: review overdue", matters_while=is_review_owed,
+    ),
+    PromotionNotice(
+        "review_escalated", "promotion.review_escalated", "Nobody reviews what was deployed without approval (CPI admins)",
+        (chiefs,), "[{number}] {title}: still not reviewed", operators=True, matters_while=is_review_owed,
     ),
     PromotionNotice(
         "deployment_started", "deployment.started", "A deployment I asked for or approved begins",

@@ -12,6 +12,7 @@ from django.http import QueryDict
 from accounts.models import User
 from accounts.roles import Capability
 from accounts.selectors import grants_of
+from core import sql
 from core.search import prefix_query
 from promotions.models import SEARCH_VECTOR, PromotionRequest, PromotionRequestQuerySet, RunningVersion
 from promotions.selectors import Page, Wanted, list_requests
@@ -89,7 +90,7 @@ def search(requests: PromotionRequestQuerySet, text: str) -> PromotionRequestQue
 
 
 def spell_count(count: int) -> str:
-    return f"{COUNTED_UP_TO}+" if count > COUNTED_UP_TO else str(count)
+    return sql.spell_count(count, COUNTED_UP_TO)
 
 
 def with_versions(requests: PromotionRequestQuerySet) -> PromotionRequestQuerySet:
@@ -121,6 +122,11 @@ class Card:
 
     promotion: PromotionRequest
     can_decide: bool
+
+    @property
+    def verbs(self) -> tuple[str, str]:
+        """How yes and no are called for it: a decision, or a review of what was deployed without one."""
+        return ("approve-afterwards", "object") if self.promotion.glass_broken_by_id else ("approve", "reject")
 
     @property
     def in_bulk(self) -> bool:
@@ -169,8 +175,11 @@ def reassure(promotion: PromotionRequest) -> list[Reassurance]:
 
 
 def waiting_for(user: User, limit: int = 12) -> list[PromotionRequest]:
-    """What `user` may decide now, oldest first: who waits longest is served first."""
-    return list(for_cards(PromotionRequest.objects.decidable_by(user)).order_by("pk")[:limit])
+    """What `user` may decide now or has to review, oldest first: who waits longest is served first."""
+    requests = PromotionRequest.objects
+    pending, owed = requests.decidable_by(user).order_by(), requests.reviewable_by(user).order_by()
+    waiting = requests.filter(pk__in=pending.values("pk").union(owed.values("pk"), all=True))
+    return list(for_cards(waiting).order_by("pk")[:limit])
 
 
 def requests_of(user: User, limit: int = 6) -> list[PromotionRequest]:

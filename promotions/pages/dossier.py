@@ -19,7 +19,7 @@ from promotions.pages.looks import FIELDS, IMPACTS, STEPS, Look
 from promotions.policies.base import Outcome, Verdict
 from promotions.selectors import running_versions
 from promotions.services.transition import SUBJECT_TYPE
-from promotions.states import DEPLOYMENT_ACTIVE, PROMOTION, State
+from promotions.states import DEPLOYMENT_ACTIVE, PROMOTION, Review, State
 from tickets.models import Ticket
 
 SHOWN_LOG = 48 * 1024
@@ -53,6 +53,15 @@ def actions_for(
         offered.append((Action("approve", "Approve", "check", "primary", key="a"), permissions.check_can_approve))
     if PROMOTION.find(promotion.state, "reject"):
         offered.append((Action("reject", "Reject", "x", "danger", key="r"), permissions.check_can_reject))
+    if PROMOTION.find(promotion.state, "break_glass") and not permissions.reason_against(
+        permissions.check_can_break_glass, user, promotion
+    ):  # for the few who may; to all others it would be noise
+        action = Action("break_glass", "Break the glass", "triangle-alert", "danger")
+        offered.append((action, permissions.check_can_break_glass))
+    if promotion.review == Review.OWED:
+        yes = Action("approve_afterwards", "Approve afterwards", "check", "primary", key="a")
+        offered.append((yes, permissions.check_can_review))
+        offered.append((Action("object", "Object", "x", "danger", key="r"), permissions.check_can_review))
     if promotion.state == State.FAILED:
         offered.append((Action("retry", "Retry deployment", "rotate-cw", "primary"), permissions.check_can_retry))
     if running is not None and running.cancel_requested_at is None:
@@ -71,6 +80,8 @@ def _obstacle(action: Action, promotion: PromotionRequest, verdicts: list[Verdic
     if action.verb == "approve":
         blocking = [f"{verdict.title}: {verdict.reason}" for verdict in verdicts if verdict.outcome == Outcome.BLOCK]
         return f"A policy stops the approval. {'; '.join(blocking)}." if blocking else ""
+    if action.verb == "retry" and promotion.review == Review.OBJECTED:
+        return "Someone objected to it. Create another request."
     if action.verb == "roll_back" and not promotion.replaced_version:
         return "What ran before is not known. Create a request for the version you want."
     return ""
@@ -181,7 +192,10 @@ def timeline_of(promotion: PromotionRequest, facts: Iterable[dict[str, Any]]) ->
         State.APPROVED: "Awaiting its deployment",
         State.DEPLOYING: "Deploying",
     }.get(State(promotion.state), "")
-    return entries + ([Entry(awaited, "grey", open=True)] if awaited else [])
+    open_ends = [awaited] if awaited else []
+    if promotion.review == Review.OWED:
+        open_ends.append(f"Awaiting a review by someone else until {promotion.review_due_at:%d %b %Y at %H:%M} UTC")
+    return entries + [Entry(end, "grey", open=True) for end in open_ends]
 
 
 def _entry(fact: dict[str, Any]) -> Entry:
@@ -204,6 +218,10 @@ def _detail(fact: dict[str, Any], told: dict[str, Any]) -> str:
         return "Changed: " + ", ".join(FIELDS.get(name, name) for name in fact["data__changed"])
     if told.get("jobId"):
         return f"Job {told['jobId']} · {told.get('deploymentId', '')}"
+    if fact["data__overridden"]:
+        return "Overrode " + "; ".join(fact["data__overridden"])
+    if told.get("from"):
+        return f"From {told['from']} to {told['to']}"
     return f"By {fact['data__rolled_back_by']}" if fact["data__rolled_back_by"] else ""
 
 
@@ -211,8 +229,9 @@ def facts_about(promotion: PromotionRequest) -> Iterable[Any]:
     """All facts of a request that the person was shown, oldest first, without the documents they carry."""
     facts = DomainEvent.objects.about(SUBJECT_TYPE, promotion.number).order_by("sequence")
     return facts.values(
-        "type", "occurred_at", "actor_id", "actor_label", "data__entry", "data__changed", "data__rolled_back_by"
-    )
+        "type", "occurred_at", "actor_id", "actor_label", "data__entry", "data__changed", "data__rolled_back_by",
+        "data__overridden",
+    )  # fmt: skip
 
 
 def steps_of(promotion: PromotionRequest) -> list[dict[str, str]]:
@@ -231,6 +250,8 @@ def steps_of(promotion: PromotionRequest) -> list[dict[str, str]]:
         names[2] = "Scheduled"
     if state == State.PENDING:
         names[1] = "Approval"
+    if promotion.review != Review.NONE:
+        names[1] = "Approved afterwards" if promotion.review == Review.APPROVED else "Glass broken"
     steps = [
         _step(
             name,
@@ -239,6 +260,8 @@ def steps_of(promotion: PromotionRequest) -> list[dict[str, str]]:
         )
         for index, name in enumerate(names)
     ]
+    if promotion.review in {Review.OWED, Review.OBJECTED}:
+        steps[1] = _step(names[1], "bad", "red")
     if state == State.FAILED:
         steps[2] = _step("Failed", "bad", "red")
     if state == State.ROLLED_BACK:

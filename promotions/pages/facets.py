@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from django.core.exceptions import EmptyResultSet
-from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import reaches_of
+from core.sql import counts_up_to, run_together, select_of
 from promotions.models import PromotionRequest, PromotionRequestQuerySet
 from promotions.pages.board import COUNTED_UP_TO, BoardFilter, narrow_board
 from promotions.states import State
@@ -34,20 +31,14 @@ def read_facets(user: User, wanted: BoardFilter) -> Facets:
     parts = [narrow_board(part, user, wanted) for part in parts]
     if not parts:
         return Facets()
-    # Only what Django wrote is put together here; values stay apart.
-    names, params = _sql(tenants)
-    selects = [(f"SELECT 'tenant', slug, name, 0 FROM ({names}) AS one", params)] if names else []  # noqa: S608
-    for state in State.values:
-        rows = [_sql(part.filter(state=state).order_by().values("pk")[: COUNTED_UP_TO + 1]) for part in parts]
-        rows = [row for row in rows if row[0]]
-        if rows:
-            union = " UNION ALL ".join(f"({sql})" for sql, _ in rows)
-            values = [value for _, params in rows for value in params]
-            counted = f"SELECT 'state', %s, '', count(*) FROM ({union}) AS one"  # noqa: S608
-            selects.append((counted, [state, *values]))
+    by_state = {state: [part.filter(state=state) for part in parts] for state in State.values}
+    selects = counts_up_to(COUNTED_UP_TO, by_state)
+    names, params = select_of(tenants.order_by("slug").values("slug", "name")[:MOST_TENANTS])
+    if names:
+        selects.append((f"SELECT slug, name, NULL FROM ({names}) AS one", params))  # noqa: S608 (Django wrote it)
     facets = Facets()
-    for kind, name, label, count in _run(selects):
-        if kind == "tenant":
+    for name, label, count in run_together(selects):
+        if count is None:
             facets.tenants[name] = label
         elif count:
             facets.counts[name] = count
@@ -69,23 +60,3 @@ def visible_parts(user: User) -> tuple[list[PromotionRequestQuerySet], QuerySet[
     if only_own:
         parts.append(mine.filter(tenant_id__in=only_own))
     return parts, Tenant.objects.filter(pk__in=only_own | set(every.tenants))
-
-
-def _sql(rows: QuerySet[Any, Any]) -> tuple[str, Sequence[Any]]:
-    """The text of a query and its values, empty when it cannot find anything."""
-    if rows.model is Tenant:
-        rows = rows.order_by("slug").values("slug", "name")[:MOST_TENANTS]
-    try:
-        return rows.query.sql_with_params()
-    except EmptyResultSet:
-        return "", ()
-
-
-def _run(selects: list[tuple[str, Sequence[Any]]]) -> list[tuple[str, str, str, int]]:
-    if not selects:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            " UNION ALL ".join(sql for sql, _ in selects), [value for _, params in selects for value in params]
-        )
-        return cursor.fetchall()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.looks import Look
-from promotions.states import State
+from promotions.states import Review, State
 from promotions.types import Impact, TargetType
 
 STATES: dict[str, Look] = {
@@ -26,11 +26,26 @@ IMPACTS: dict[str, Look] = {
     Impact.CRITICAL: Look("Critical impact", "red"),
 }
 
+# What is said beside the state of a request whose glass was broken.
+GLASS: dict[str, Look] = {
+    Review.OWED: Look("Glass broken, review owed", "red"),
+    Review.APPROVED: Look("Glass broken, approved afterwards", "grey"),
+    Review.OBJECTED: Look("Glass broken, objected", "red"),
+}
+
 STEPS: dict[str, Look] = {
     "promotion.created": Look("Requested", "grey", "plus"),
     "promotion.edited": Look("Edited", "grey", "pencil"),
     "promotion.commented": Look("Comment", "grey", "message-square"),
     "promotion.approved": Look("Approved", "green", "check"),
+    "promotion.glass_broken": Look("Glass broken: deploys before any approval", "red", "triangle-alert"),
+    "promotion.approved_afterwards": Look("Approved afterwards", "green", "check"),
+    "promotion.objected": Look("Objected", "red", "x"),
+    "promotion.review_reminded": Look("Overdue review called in", "amber", "bell"),
+    "promotion.review_escalated": Look("Overdue review escalated to the CPI admins", "red", "bell"),
+    "promotion.reminded": Look("Approvers reminded", "grey", "bell"),
+    "promotion.escalated": Look("Escalated to the CPI admins", "amber", "bell"),
+    "promotion.forced": Look("State forced by an operator", "amber", "settings"),
     "promotion.rejected": Look("Rejected", "red", "x"),
     "promotion.withdrawn": Look("Withdrawn", "grey", "undo-2"),
     "promotion.expired": Look("Expired", "grey", "clock"),

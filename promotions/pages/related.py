@@ -14,8 +14,9 @@ MOST = 20
 
 
 def requests_naming(user: User, ticket: Ticket) -> list[Related]:
-    """The newest requests of the ticket's tenant that name it and that `user` may see."""
-    naming = PromotionRequest.objects.visible_to(user).filter(tenant=ticket.tenant_id, tickets__contains=[ticket.key])
+    """The newest requests of the ticket's tenant that name it, as it is or in one case, and that `user` may see."""
+    spellings = list({ticket.key, ticket.key.upper(), ticket.key.lower()})
+    naming = PromotionRequest.objects.visible_to(user).filter(tenant=ticket.tenant_id, tickets__overlap=spellings)
     return [
         Related(
             kind="Request",

@@ -1,5 +1,6 @@
 """The verbs on promotion requests and their deployments."""
 
+from promotions.services.break_glass import approve_afterwards, break_glass, object_to_request, remind_reviewers
 from promotions.services.decisions import approve_request, reject_request
 from promotions.services.deployments import (
     begin_deployment,
@@ -22,8 +23,10 @@ from promotions.services.requests import (
 )
 
 __all__ = [
+    "approve_afterwards",
     "approve_request",
     "begin_deployment",
+    "break_glass",
     "cancel_deployment",
     "comment_on_request",
     "create_request",
@@ -33,9 +36,11 @@ __all__ = [
     "edit_request",
     "expire_request",
     "force_request_state",
+    "object_to_request",
     "reject_request",
     "release_scheduled_request",
     "remind_approvers",
+    "remind_reviewers",
     "retry_deployment",
     "roll_back_request",
     "withdraw_request",

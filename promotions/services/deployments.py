@@ -16,10 +16,11 @@ from events.models import Delivery, DeliveryState
 from promotions import permissions
 from promotions.models import Deployment, DeploymentTarget, PromotionRequest, RunningVersion
 from promotions.services.transition import SUBJECT_TYPE, load, move, one_active, publish_about, wrong_state
-from promotions.states import DeploymentState, State
+from promotions.states import DeploymentState, Review, State
 
 LAUNCH_LEASE = dt.timedelta(seconds=60)
 AUDIT_CHANNEL = "audit"
+CLEARING = ("promotion.approved", "promotion.glass_broken")
 
 
 def queue_deployment(promotion: PromotionRequest) -> Deployment:
@@ -48,15 +49,15 @@ def find_target(promotion: PromotionRequest) -> DeploymentTarget | None:
 
 
 def approval_is_recorded(promotion: PromotionRequest) -> bool:
-    """Whether every step up to the approval is committed to the audit trail."""
+    """Whether every step up to the approval, or to the breaking of the glass, is committed to the audit trail."""
     steps = Delivery.objects.filter(
         channel=AUDIT_CHANNEL, fact__subject_type=SUBJECT_TYPE, fact__subject_id=promotion.number
     )
-    approvals = steps.filter(fact__type="promotion.approved", state=DeliveryState.DONE)
+    approvals = steps.filter(fact__type__in=CLEARING, state=DeliveryState.DONE)
     return (
         approvals.exists()
         and not steps.filter(
-            ~Q(state=DeliveryState.DONE), fact__type__in=["promotion.approved", "promotion.due", "deployment.retried"]
+            ~Q(state=DeliveryState.DONE), fact__type__in=[*CLEARING, "promotion.due", "deployment.retried"]
         ).exists()
     )
 
@@ -175,6 +176,8 @@ def retry_deployment(*, promotion: PromotionRequest, by: User) -> PromotionReque
     current = PromotionRequest.objects.select_for_update(of=("self",)).get(pk=promotion.pk)
     if current.state != State.FAILED:
         raise wrong_state(load(current), "retry")
+    if current.review == Review.OBJECTED:
+        raise WrongState(f"Someone objected to {current.number}. Create another request.", code="objected")
     queue_deployment(current)
     try:
         with transaction.atomic():

@@ -19,9 +19,18 @@ def refuse_if_blocked(promotion: PromotionRequest) -> None:
     """Conflict (policy_blocked) naming every blocking verdict."""
     blocking = [verdict for verdict in judge(promotion) if verdict.outcome == Outcome.BLOCK]
     if blocking:
-        reasons = "; ".join(f"{verdict.title}: {verdict.reason}" for verdict in blocking)
+        reasons = "; ".join(_told(verdict) for verdict in blocking)
         raise Conflict(
             f"A policy stops this approval. {reasons}.",
             code="policy_blocked",
             details={"policies": [verdict.title for verdict in blocking]},
         )
+
+
+def blocking_policies(promotion: PromotionRequest) -> list[str]:
+    """What would stop an approval, each with its reason."""
+    return [_told(verdict) for verdict in judge(promotion) if verdict.outcome == Outcome.BLOCK]
+
+
+def _told(verdict: Verdict) -> str:
+    return f"{verdict.title}: {verdict.reason}"

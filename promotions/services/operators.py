@@ -15,7 +15,7 @@ from promotions import permissions
 from promotions.models import Deployment, PromotionRequest
 from promotions.services.deployments import set_running_version
 from promotions.services.transition import load, one_active, publish_about
-from promotions.states import FORCEABLE, NEEDS_APPROVAL, DeploymentState, State
+from promotions.states import FORCEABLE, NEEDS_APPROVAL, DeploymentState, Review, State
 from promotions.validation import MIN_REASON, clean_text
 
 _UNDECIDED: dict[str, Any] = {
@@ -26,6 +26,16 @@ _UNDECIDED: dict[str, Any] = {
     "rejected_by": None,
     "rejected_at": None,
     "rejection_reason": "",
+    "glass_broken_by": None,
+    "glass_broken_at": None,
+    "glass_reason": "",
+    "glass_digest": "",
+    "review_due_at": None,
+    "review_remind_at": None,
+    "review_reminders": 0,
+    "objected_by": None,
+    "objected_at": None,
+    "objection": "",
 }
 
 
@@ -33,9 +43,10 @@ _UNDECIDED: dict[str, Any] = {
 def force_request_state(*, promotion: PromotionRequest, state: str, by: User, reason: str) -> PromotionRequest:
     """Put a request that is stuck into `state`, past the usual steps; leaves `promotion.forced` with from, to and why.
 
-    It never approves: only an approval that someone else gave to this very content leads to failed, deployed or rolled
-    back, and pending starts over without any. NotAllowed without the operator's right, InvalidInput for a reason under
-    ten characters, WrongState (cannot_force, deployment_running), Conflict while another request of the target is active.
+    It never approves: only an approval that someone else gave to this very content, or the glass broken for it, leads to
+    failed, deployed or rolled back, and pending starts over without any. NotAllowed without the operator's right,
+    InvalidInput for a reason under ten characters, WrongState (cannot_force, deployment_running, review_owed), Conflict
+    while another request of the target is active.
     """
     permissions.check_can_force(by, promotion)
     reason = clean_text("reason", reason, minimum=MIN_REASON, what="reason")
@@ -67,7 +78,13 @@ def _refuse_impossible(promotion: PromotionRequest, state: str) -> None:
         )
     if state == promotion.state:
         raise WrongState(f"{promotion.number} is {state} already.", code="cannot_force", field="state")
-    if state in NEEDS_APPROVAL and promotion.approved_digest != promotion.digest:
+    if state not in NEEDS_APPROVAL and promotion.review == Review.OWED:
+        raise WrongState(
+            f"The glass of {promotion.number} was broken and nobody has reviewed it. Have it reviewed first.",
+            code="review_owed",
+            field="state",
+        )
+    if state in NEEDS_APPROVAL and promotion.digest not in {promotion.approved_digest, promotion.glass_digest}:
         raise WrongState(
             f"Nobody has approved this content of {promotion.number}, so it cannot be {state}. Force it to pending, and "
             "have it approved.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import transaction
@@ -16,9 +17,11 @@ from promotions.services.transition import load, publish_about
 from promotions.states import State
 
 
-def next_reminder(moment: dt.datetime, *, reminders: int) -> dt.datetime | None:
-    """When to remind after so many reminders; past the configured waits the last one doubles each time."""
-    waits = settings.PROMOTION_REMINDERS
+def next_reminder(
+    moment: dt.datetime, *, reminders: int, waits: Sequence[dt.timedelta] | None = None
+) -> dt.datetime | None:
+    """When to remind after so many reminders; past the waits (PROMOTION_REMINDERS) the last one doubles each time."""
+    waits = settings.PROMOTION_REMINDERS if waits is None else waits
     if not waits:
         return None
     beyond = max(0, reminders - len(waits) + 1)

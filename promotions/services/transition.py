@@ -13,6 +13,7 @@ from accounts.roles import Capability
 from core.clock import now
 from core.errors import Conflict, NotFound, WrongState
 from events.models import DomainEvent
+from events.preferences import muting
 from events.services import publish
 from events.types import Audience, Subject
 from promotions.models import PromotionRequest
@@ -24,11 +25,12 @@ SUBJECT_TYPE = "promotion"
 NUMBER = re.compile(r"PR-[0-9]{4}-[0-9]{4,10}")
 
 
+_PENDING_VERBS = {"approve", "approve_for_later", "break_glass", "reject", "edit", "withdraw"}
+
+
 def load(promotion: PromotionRequest) -> PromotionRequest:
     """The request as it is now, with everything its document needs."""
-    return PromotionRequest.objects.select_related("tenant", "author", "approved_by", "rejected_by", "reverses").get(
-        pk=promotion.pk
-    )
+    return PromotionRequest.objects.with_document().get(pk=promotion.pk)
 
 
 def move(
@@ -94,7 +96,7 @@ def wrong_state(promotion: PromotionRequest, verb: str) -> WrongState:
     who, when = _last_decision(promotion)
     state = State(promotion.state).label.lower()
     told = f" {who} did that at {when:%Y-%m-%d %H:%M:%S} UTC." if who and when else ""
-    code = "not_pending" if verb in {"approve", "approve_for_later", "reject", "edit", "withdraw"} else "wrong_state"
+    code = "not_pending" if verb in _PENDING_VERBS else "wrong_state"
     opening = "Request not pending" if code == "not_pending" else f"Cannot {verb.replace('_', ' ')}"
     return WrongState(
         f"{opening}: {promotion.number} is {state}.{told}",
@@ -106,6 +108,8 @@ def wrong_state(promotion: PromotionRequest, verb: str) -> WrongState:
 def _last_decision(promotion: PromotionRequest) -> tuple[str, Any]:
     if promotion.state == State.REJECTED and promotion.rejected_by:
         return promotion.rejected_by.email, promotion.rejected_at
+    if promotion.glass_broken_by:
+        return promotion.glass_broken_by.email, promotion.glass_broken_at
     if promotion.approved_by:
         return promotion.approved_by.email, promotion.approved_at
     return "", None
@@ -131,10 +135,14 @@ def one_active(tenant: Tenant, content: PromotionContent, error: IntegrityError)
 
 
 def visible_request(user: User, number: str) -> PromotionRequest:
-    """The request with this number if `user` may see it; NotFound says the same for none and for hidden ones."""
+    """The request with this number if `user` may see it, and whether they muted it (`is_muted`).
+
+    NotFound says the same for none and for hidden ones.
+    """
     found = (
         PromotionRequest.objects.visible_to(user)
-        .select_related("tenant", "author", "approved_by", "rejected_by", "reverses")
+        .with_document()
+        .annotate(is_muted=muting(user, SUBJECT_TYPE, "number"))
         .filter(number=number)
         .first()
         if NUMBER.fullmatch(number)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from promotions.pages.looks import IMPACTS, STATES, Look
+from promotions.pages.looks import GLASS, IMPACTS, STATES, Look
 
 register = template.Library()
 
@@ -15,6 +15,12 @@ register = template.Library()
 def state_badge(state: str) -> dict[str, Any]:
     """The state as dot and word."""
     return _badge(STATES.get(state, Look(state, "grey")))
+
+
+@register.inclusion_tag("components/badge.html")
+def glass_badge(review: str) -> dict[str, Any]:
+    """That the glass was broken, and how far someone else has looked at it."""
+    return _badge(GLASS.get(review, Look(review, "grey")))
 
 
 @register.inclusion_tag("components/badge.html")

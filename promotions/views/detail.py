@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,7 +19,16 @@ from accounts.pages import person_of
 from core.console import go, is_partial
 from core.errors import DomainError, InvalidInput
 from promotions import permissions, services
-from promotions.forms import ApproveForm, CommentForm, DomainForm, ReasonForm, RejectForm, RetryForm
+from promotions.forms import (
+    ApproveAfterwardsForm,
+    ApproveForm,
+    BreakGlassForm,
+    CommentForm,
+    DomainForm,
+    ReasonForm,
+    RejectForm,
+    RetryForm,
+)
 from promotions.models import PromotionRequest
 from promotions.pages import dossier
 from promotions.services.judgement import judge
@@ -99,6 +109,39 @@ VERBS: dict[str, Verb] = {
         lambda promotion, user, typed: services.reject_request(promotion=promotion, by=user, reason=typed["reason"]),
         "You rejected {number}.",
     ),
+    "break_glass": Verb(
+        "Break the glass for {title}?",
+        "It goes to production of {tenant} at once, before anyone approved it. The CPI admins and everyone who may decide "
+        "are told. Someone who neither asked for it nor broke the glass has to review it within {review_hours} hours.",
+        "Deploy without approval",
+        "danger-strong",
+        BreakGlassForm,
+        lambda promotion, user, typed: services.break_glass(
+            promotion=promotion, by=user, reason=typed["reason"], digest=typed["digest"] or "none"
+        ),
+        "You broke the glass for {number}. It deploys now; someone else has to review it.",
+    ),
+    "approve_afterwards": Verb(
+        "Approve {title} afterwards?",
+        "It was deployed before anyone approved it. With your approval somebody else stands by it.",
+        "Approve afterwards",
+        "primary",
+        ApproveAfterwardsForm,
+        lambda promotion, user, typed: services.approve_afterwards(
+            promotion=promotion, by=user, comment=typed["comment"]
+        ),
+        "You approved {number} afterwards.",
+    ),
+    "object": Verb(
+        "Object to {title}?",
+        "It stays as it is in production until someone rolls it back. {author} and whoever broke the glass read your "
+        "reason.",
+        "Object",
+        "danger-strong",
+        RejectForm,
+        lambda promotion, user, typed: services.object_to_request(promotion=promotion, by=user, reason=typed["reason"]),
+        "You objected to {number}. If production should go back, ask for a rollback.",
+    ),
     "withdraw": Verb(
         "Withdraw {number}?",
         "Nobody can approve it after that. You can ask again with a new request.",
@@ -148,6 +191,7 @@ def asked(promotion: PromotionRequest, name: str, form: DomainForm) -> dict[str,
         "tenant": promotion.tenant.slug,
         "author": promotion.author.get_full_name(),
         "replaced": promotion.replaced_version,
+        "review_hours": f"{settings.BREAK_GLASS_REVIEW.total_seconds() / 3600:g}",
         "when": f"on {promotion.scheduled_at:%d %b %Y at %H:%M} UTC" if promotion.scheduled_at else "at once",
     }
     return {

@@ -290,8 +290,18 @@
   const stale = new Set();
   const concerns = (part, type, subject) => part.dataset.live.split(" ").some((topic) => topic === "*" || topic === type || topic === `${type}:${subject}`);
   const busy = (part) => Boolean(find("dialog[open], [data-dragged], [data-moves][open]", part)) || (part.contains(document.activeElement) && document.activeElement.matches("textarea, input:not([type=checkbox])"));
+  // A part with data-live-calm, which any event of a busy pipeline concerns, refreshes at most every five seconds.
+  const CALM_SECONDS = 5;
+  const calmUntil = new Map();
+  function tooSoon(part) {
+    if (!("liveCalm" in part.dataset)) return false;
+    const rest = (calmUntil.get(part.id) ?? 0) - Date.now();
+    if (rest > 0) { setTimeout(refreshStale, rest + 50); return true; }
+    calmUntil.set(part.id, Date.now() + CALM_SECONDS * 1000);
+    return false;
+  }
   function refresh(part) {
-    if (busy(part)) { stale.add(part); return; }
+    if (busy(part) || tooSoon(part)) { stale.add(part); return; }
     stale.delete(part);
     window.htmx?.trigger(part, "stagepass:changed");
   }

@@ -24,6 +24,7 @@ from promotions.wire import content_digest
 from tests.api import REQUESTS, Caller, body
 from tests.conftest import content
 from tests.contracts.access_chain import CHAIN_CALLS
+from tests.contracts.access_iep import IEP_CALLS
 from tests.contracts.access_tickets import TICKET_CALLS
 
 TABLE = Path(__file__).with_name("access_matrix.md")
@@ -113,11 +114,17 @@ def build_house() -> House:
 def place(house: House, author: User, tenant: Tenant, state: str) -> PromotionRequest:
     """A request in the state, with the attempt that belongs to it, as if it had come there."""
     house.made += 1
+    broken, state = state == "glass broken", State.DEPLOYED if state == "glass broken" else state
     wanted = content(target_name=f"service-{house.made}")
     digest = content_digest(wanted)
     approved = state not in {State.PENDING, State.REJECTED}
     columns: dict[str, Any] = {name: getattr(wanted, name) for name in type(wanted).__dataclass_fields__}
-    if approved:
+    if broken:
+        columns |= {
+            "glass_broken_by": house.referee, "glass_broken_at": now(), "review_due_at": now(), "glass_digest": digest,
+            "glass_reason": "Payments are down",
+        }  # fmt: skip
+    elif approved:
         columns |= {"approved_by": house.referee, "approved_at": now(), "approved_digest": digest}
     promotion = PromotionRequest.objects.create(
         **(columns | {"tickets": []}), number=f"PR-2024-{house.made:04}", tenant=tenant, author=author, state=state,
@@ -181,6 +188,9 @@ CALLS: dict[str, Call] = {
     f"PUT {ONE}": on_request("PUT", sent=body(target__version="9.0.0")),
     f"POST {ONE}/approve": on_request("POST", "/approve", {}),
     f"POST {ONE}/reject": on_request("POST", "/reject", {"reason": "Not good enough"}),
+    f"POST {ONE}/break-glass": on_request("POST", "/break-glass", {"reason": "Payments are down, nobody answers"}),
+    f"POST {ONE}/approve-afterwards": on_request("POST", "/approve-afterwards", {}, "glass broken"),
+    f"POST {ONE}/object": on_request("POST", "/object", {"reason": "It should have waited"}, "glass broken"),
     f"POST {ONE}/withdraw": on_request("POST", "/withdraw", {}),
     f"POST {ONE}/comments": on_request("POST", "/comments", {"comment": "Hello"}),
     f"POST {ONE}/retry": on_request("POST", "/retry", {}, State.FAILED),
@@ -196,6 +206,7 @@ CALLS: dict[str, Call] = {
     "DELETE /v1/tokens/{token}": on_token("DELETE"),
     "GET /api/schema": plain("GET", "/api/schema/"),
     "GET /api/docs": plain("GET", "/api/docs/"),
+    **IEP_CALLS,
     **TICKET_CALLS,
     **CHAIN_CALLS,
 }

@@ -49,7 +49,8 @@ def test_every_operation_tells_its_problems_its_scope_and_who_may_call(descripti
             if status[0] in "45":
                 assert list(answer["content"]) == ["application/problem+json"], call
                 assert answer["description"]
-        assert operation["security"] == [{"bearer": []}, {"session": []}], call
+        if not call.startswith("POST /v1/iep/login"):  # for programs that have no account yet
+            assert operation["security"] == [{"bearer": []}, {"session": []}], call
         scope = re.search(r"Scope: `(.+)`", operation["description"])
         assert scope, call
         assert scope[1] in {*SCOPES, "any token"}, call

@@ -242,3 +242,25 @@ def test_a_cpi_of_the_tenant_in_the_staff_decides_in_the_admin(pending, make_use
     grant_role(user=both, tenant=tenant, role=Role.CPI)
     assert staff(both).post(verb(pending, "reject"), {"reason": "Not in this week, please"}).status_code == 302
     assert state_of(pending) == "rejected"
+
+
+def test_breaking_the_glass_and_its_review_in_the_admin(pending, cpi, cpi_admin, target, root_client):
+    chief, reviewer = staff(cpi_admin), staff(cpi)
+    typed = {"reason": "Payments are down and nobody answers", "digest": pending.digest}
+    assert (
+        "Break the glass"
+        not in reviewer.get(page("promotions_promotionrequest", "change", pending.pk)).content.decode()
+    )
+    assert chief.post(verb(pending, "break_glass"), {**typed, "reason": "Now"}).status_code == 200
+    assert state_of(pending) == "pending"
+    assert chief.post(verb(pending, "break_glass"), typed).status_code == 302
+    fact = DomainEvent.objects.latest("sequence")
+    assert (fact.type, fact.actor_id, fact.surface) == ("promotion.glass_broken", cpi_admin.public_id, "admin")
+    owed = page("promotions_promotionrequest", "changelist") + "?glass=owed"
+    assert "review owed" in reviewer.get(owed).content.decode()
+    assert "so someone else has to review it" in chief.post(verb(pending, "approve_afterwards"), {}).content.decode()
+    assert reviewer.post(verb(pending, "approve_afterwards"), {"comment": "Right so"}).status_code == 302
+    assert DomainEvent.objects.latest("sequence").type == "promotion.approved_afterwards"
+    reviewer.get(owed)  # which tells that it was done
+    assert pending.number not in reviewer.get(owed).content.decode()
+    assert pending.number in root_client.get(owed.replace("owed", "broken")).content.decode()

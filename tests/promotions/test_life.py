@@ -78,7 +78,7 @@ class Life(RuleBasedStateMachine):
         with contextlib.suppress(DomainError), transaction.atomic():
             verb(**words)
 
-    @rule(name=st.sampled_from(NAMES), who=st.sampled_from(["devops", "cpi"]))
+    @rule(name=st.sampled_from(NAMES), who=st.sampled_from(["devops", "cpi", "cpi_admin"]))
     def create(self, name: str, who: str) -> None:
         words = {"tenant": self.cast["tenant"], "content": content(target_name=name), "by": self.cast[who]}
         self.attempt(services.create_request, **words)
@@ -100,6 +100,19 @@ class Life(RuleBasedStateMachine):
         if promotion := self.pick(index):
             words = {"promotion": promotion, "by": self.cast[who], "reason": "Not convincing enough"}
             self.attempt(services.reject_request, **words)
+
+    @rule(index=st.integers(0, 3), who=st.sampled_from(["devops", "cpi", "cpi_admin"]))
+    def break_glass(self, index: int, who: str) -> None:
+        if promotion := self.pick(index):
+            words = {"promotion": promotion, "by": self.cast[who], "reason": "Payments are down, nobody answers"}
+            self.attempt(services.break_glass, **words)
+
+    @rule(index=st.integers(0, 3), who=st.sampled_from(["devops", "cpi", "other_cpi", "cpi_admin"]), fine=st.booleans())
+    def review(self, index: int, who: str, fine: bool) -> None:
+        if promotion := self.pick(index):
+            words = {} if fine else {"reason": "It should have waited"}
+            verb = services.approve_afterwards if fine else services.object_to_request
+            self.attempt(verb, promotion=promotion, by=self.cast[who], **words)
 
     @rule(index=st.integers(0, 3), verb=st.sampled_from(["withdraw_request", "retry_deployment", "cancel_deployment"]))
     def act_as_author(self, index: int, verb: str) -> None:
@@ -149,12 +162,22 @@ class Life(RuleBasedStateMachine):
             assert promotion.approved_digest == promotion.digest
 
     @invariant()
+    def four_eyes_also_where_the_glass_was_broken(self) -> None:
+        for promotion in PromotionRequest.objects.exclude(glass_broken_by=None):
+            assert promotion.glass_broken_by == self.cast["cpi_admin"]
+            assert promotion.glass_digest == promotion.digest
+            for reviewer in (promotion.approved_by_id, promotion.objected_by_id):
+                assert reviewer not in {promotion.author_id, promotion.glass_broken_by_id}
+            assert promotion.approved_by_id is None or promotion.objected_by_id is None
+
+    @invariant()
     def each_attempt_has_at_most_one_job_and_each_job_an_approved_attempt(self) -> None:
         attempts = {str(row.nonce): row for row in Deployment.objects.select_related("promotion")}
         assert max(Counter(jobs).values(), default=0) <= 1
         assert set(jobs) <= set(attempts)
         for nonce in jobs:
-            assert attempts[nonce].promotion.approved_by_id is not None
+            promotion = attempts[nonce].promotion
+            assert promotion.approved_by_id is not None or promotion.glass_broken_by_id is not None
 
     @invariant()
     def one_active_request_per_target(self) -> None:
@@ -183,10 +206,10 @@ def _reachable(state: str) -> set[str]:
 
 
 @pytest.mark.timeout(300)
-def test_no_order_of_verbs_and_crashes_breaks_a_promise(tenant, devops, cpi, other_cpi, target):
+def test_no_order_of_verbs_and_crashes_breaks_a_promise(tenant, devops, cpi, other_cpi, cpi_admin, target):
     target.deployer = "outside"
     target.save()
-    Life.cast = {"tenant": tenant, "devops": devops, "cpi": cpi, "other_cpi": other_cpi}
+    Life.cast = {"tenant": tenant, "devops": devops, "cpi": cpi, "other_cpi": other_cpi, "cpi_admin": cpi_admin}
     # Facts are numbered from where the log stands, which must be its beginning for the chain to be whole.
     assert not DomainEvent.objects.exists()
     outside = {"outside": {"BACKEND": "tests.promotions.test_life.Outside"}}

@@ -7,8 +7,8 @@ from django.contrib.auth.models import Permission
 
 from accounts.models import User
 from core.errors import Conflict, DomainError, InvalidInput, NotAllowed, WrongState
+from events.channels import channels
 from events.models import DomainEvent
-from events.outbox import channels
 from promotions.models import Deployment, PromotionRequest, RunningVersion
 from promotions.services import (
     approve_request,

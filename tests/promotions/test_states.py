@@ -48,6 +48,9 @@ def deployment_of(promotion: PromotionRequest) -> Deployment:
 VERBS = {
     "edit": lambda p, who: services.edit_request(promotion=p, content=content(version="9.9.9"), by=who["author"]),
     "approve": lambda p, who: services.approve_request(promotion=p, by=who["decider"]),
+    "break_glass": lambda p, who: services.break_glass(
+        promotion=p, by=who["chief"], reason="Payments are down, no approver answers"
+    ),
     "reject": lambda p, who: services.reject_request(promotion=p, by=who["decider"], reason="Not good enough yet"),
     "withdraw": lambda p, who: services.withdraw_request(promotion=p, by=who["author"]),
     "expire": lambda p, who: services.expire_request(promotion=p),
@@ -70,14 +73,14 @@ INTERNAL = {"approve_for_later", "supersede_by_rollback"}
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("state", State.values)
-def test_state_and_verb(state, verb, pending, devops, cpi, target):
+def test_state_and_verb(state, verb, pending, devops, cpi, cpi_admin, target):
     promotion = put_into(pending, State(state), cpi)
     edge = PROMOTION.find(state, verb)
     expected = edge.target if edge else BESIDE.get((state, verb))
     before = DomainEvent.objects.count()
 
     try:
-        outcome = VERBS[verb](promotion, {"author": devops, "decider": cpi})
+        outcome = VERBS[verb](promotion, {"author": devops, "decider": cpi, "chief": cpi_admin})
     except DomainError as refusal:
         assert expected is None, f"{verb} was refused in {state}: {refusal.message}"
         assert isinstance(refusal, WrongState), refusal

@@ -83,7 +83,7 @@ def test_mail_that_is_sent_is_caught(up: Up) -> None:
     assert any(b"Subject: Hello" in path.read_bytes() for path in (up.state / "mailbox").glob("*.eml"))
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "beat", "dispatcher", "mailbox", "valkey", "postgres"])
+@pytest.mark.parametrize("name", ["web", "grpc", "worker", "beat", "dispatcher", "mailbox", "valkey", "postgres"])
 def test_a_killed_process_is_started_again(up: Up, name: str) -> None:
     before = up.pids()[name]
     os.kill(before, signal.SIGKILL)

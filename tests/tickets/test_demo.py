@@ -10,10 +10,18 @@ from django.core.management import call_command
 from accounts.demo import seed_people
 from accounts.services import issue_token
 from core.story import Voice
+from tests.events.live.conftest import run_server
 from tests.tickets.conftest import ticket_content
 from tickets import demo, story
 from tickets.models import StageTask, Ticket, Worker
 from tickets.services import open_ticket, queue_task
+
+
+@pytest.fixture
+def served(transactional_db):
+    """The address of the system as it runs."""
+    with run_server() as server:
+        yield f"http://{server.host}"
 
 
 def test_the_demo_has_tickets_in_each_part_of_life_and_stays_as_it_is(db):
@@ -35,13 +43,14 @@ def test_the_demo_has_tickets_in_each_part_of_life_and_stays_as_it_is(db):
 
 
 @pytest.mark.timeout(180)
-def test_example_workers_work_a_plan_off_over_rest(live_server, tenant, project, devops, worker):
+@pytest.mark.parametrize("face", ["rest", "mcp"])
+def test_example_workers_work_a_plan_off(face, served, tenant, project, devops, worker):
     tickets = [open_ticket(project=project, content=ticket_content(), by=devops) for _ in range(3)]
     for ticket in tickets:
         queue_task(ticket=ticket, by=devops, even_without_worker=True)
     _, token = issue_token(user=worker, name="workers", scopes=["tickets:work", "tickets:read"])
     out = io.StringIO()
-    call_command("worker_demo", url=live_server.url, token=token, pace=0.05, stages=9, stdout=out)
+    call_command("worker_demo", url=served, over=face, token=token, pace=0.05, stages=9, stdout=out)
     assert list(Ticket.objects.values_list("progress", flat=True)) == [3, 3, 3]
     assert StageTask.objects.filter(state="done", attempt=1).count() == 9
     assert "9 stages were completed" in out.getvalue()
@@ -49,12 +58,22 @@ def test_example_workers_work_a_plan_off_over_rest(live_server, tenant, project,
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.django_db(transaction=True)
-def test_the_story_comes_true(live_server):
+def test_the_story_comes_true(served):
     users = seed_people({})
     out = io.StringIO()
-    story.follow_a_plan(Voice(out, colours=False), {"url": live_server.url, "users": users})
+    story.follow_a_plan(Voice(out, colours=False), {"url": served, "users": users})
     told = out.getvalue()
     assert "its fence is too old" in told
     assert "passes the gate" in told
     assert Ticket.objects.get().state == "completed"
+
+
+@pytest.mark.timeout(180)
+def test_the_story_over_mcp_comes_true(served):
+    out = io.StringIO()
+    story.work_over_mcp(Voice(out, colours=False), {"url": served, "users": seed_people({})})
+    assert "killed in the middle" in out.getvalue()
+    [ticket] = Ticket.objects.all()
+    assert (ticket.state, ticket.progress) == ("completed", 3)
+    tasks = StageTask.objects.order_by("step")
+    assert [(task.state, task.attempt) for task in tasks] == [("done", 2), ("done", 1), ("done", 1)]

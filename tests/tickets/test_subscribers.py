@@ -9,6 +9,7 @@ from events.models import Delivery, DomainEvent
 from promotions.models import Deployment, PromotionRequest
 from promotions.services import approve_request, deployment_succeeded, roll_back_request
 from promotions.states import DeploymentState, State
+from tests.api import call_as
 from tests.tickets.conftest import ticket_content
 from tickets.models import Ticket
 from tickets.services import close_ticket, edit_project, ensure_project, open_ticket
@@ -78,3 +79,19 @@ def test_a_roll_back_opens_them_again(promotion, ticket, cpi, devops):
     deploy(back, cpi)
     assert deliver()[-1] == {"tickets": ["TICKET-001"]}
     assert states() == {"TICKET-001": "reopened"}
+
+
+def test_the_setting_is_made_over_rest_and_holds_from_then_on(promotion, project, ticket, make_ticket, cpi, devops):
+    """One project resolves when deployed, the other does not; both tickets are named by the same request."""
+    other = ensure_project(key="test/by-hand", by=devops, tenant=project.tenant)
+    open_ticket(project=other, content=ticket_content(), by=devops, key="T-2")
+    by_hand = ("PATCH", "/v1/projects/test/by-hand", {"settings": {"resolve_on_deploy": False}})
+    assert call_as(devops).call(*by_hand).status_code == 403, "how work is closed is for those who decide"
+    answer = call_as(cpi).call(*by_hand)
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["settings"]["resolve_on_deploy"] is False
+    deploy(promotion, cpi)
+    assert deliver() == [{"tickets": ["TICKET-001"]}]
+    assert states() == {"TICKET-001": "resolved", "T-2": "open"}
+    shown = call_as(devops).get("/v1/tickets/TICKET-001").json()
+    assert (shown["state"], shown["status"]) == ("resolved", "open")

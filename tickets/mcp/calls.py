@@ -13,12 +13,13 @@ import mcp_types as protocol
 import structlog
 from django.db import OperationalError, close_old_connections
 
+from accounts.throttling import check_changes_per_minute
 from core import metrics
 from core.context import acting_through
 from core.errors import DomainError, Unavailable
 from core.problems import problem
 from tickets.mcp.callers import Caller
-from tickets.mcp.registry import Document, Form, Tool
+from tickets.mcp.registry import Document, Effect, Form, Tool
 
 log = structlog.get_logger(__name__)
 
@@ -68,8 +69,7 @@ async def call(tool: Tool, caller: Caller, arguments: Form, request_id: str) -> 
 
 async def _answer(tool: Tool, caller: Caller, arguments: Form, request_id: str) -> Document:
     caller.require(tool.scope)
-    form = await in_thread(_checked, tool, arguments)
-    document = await in_thread(_run, tool, caller, form, request_id)
+    form, document = await in_thread(_check_and_run, tool, caller, arguments, request_id)
     if not (tool.waits and form["wait"]) or _waiting.locked():
         return document
     async with _waiting:
@@ -80,8 +80,15 @@ async def _answer(tool: Tool, caller: Caller, arguments: Form, request_id: str) 
     return document
 
 
+def _check_and_run(tool: Tool, caller: Caller, arguments: Form, request_id: str) -> tuple[Form, Document]:
+    """The form that the arguments make, in a thread too, for they can be long; and the answer."""
+    if tool.effect is not Effect.READS:
+        check_changes_per_minute(caller.user.pk)
+    form = _checked(tool, arguments)
+    return form, _run(tool, caller, form, request_id)
+
+
 def _checked(tool: Tool, arguments: Form) -> Form:
-    """The form that the arguments make; in a thread too, for they can be long."""
     return tool.translate(tool.checker.check(arguments))
 
 

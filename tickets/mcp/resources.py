@@ -11,6 +11,7 @@ import mcp_types as protocol
 from accounts.models import User
 from core.errors import InvalidInput, NotFound
 from tickets import selectors, wire
+from tickets.models import Ticket
 from tickets.selectors import TicketFilter
 
 PAGE = 50
@@ -47,8 +48,8 @@ def list_resources(user: User, cursor: str | None) -> protocol.ListResourcesResu
     )  # fmt: skip
 
 
-def read_resource(user: User, uri: str) -> protocol.ReadResourceResult:
-    """The document at the address; NotFound for every other one."""
+def find_resource(user: User, uri: str) -> Ticket:
+    """The ticket that the address is about; NotFound for every other address."""
     try:
         parts = urlsplit(uri)
         tenant = parse_qs(parts.query).get("tenant", [""])[0]
@@ -57,8 +58,13 @@ def read_resource(user: User, uri: str) -> protocol.ReadResourceResult:
     if parts.scheme != "ticket" or parts.path not in {"", "/", "/comments"} or not parts.netloc:
         raise NotFound("There is nothing at this address that you may see.")
     key = unquote(parts.netloc, errors="replace")
-    ticket = selectors.find_ticket(user=user, key=key, tenant=tenant.replace("\x00", "\ufffd"))
-    if parts.path == "/comments":
+    return selectors.find_ticket(user=user, key=key, tenant=tenant.replace("\x00", "\ufffd"))
+
+
+def read_resource(user: User, uri: str) -> protocol.ReadResourceResult:
+    """The document at the address; NotFound for every other one."""
+    ticket = find_resource(user, uri)
+    if urlsplit(uri).path == "/comments":
         newest = list(ticket.comments.select_related("author", "ticket").order_by("-pk")[:200])
         document: object = [wire.render_comment(comment) for comment in reversed(newest)]
     else:

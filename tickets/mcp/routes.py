@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
+from mcp.server.lowlevel.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
@@ -41,7 +42,7 @@ class TooLarge(DomainError):
 
 
 class WrongMethod(DomainError):
-    """There are no streams and no sessions here."""
+    """There are no sessions here, and streams only as answers."""
 
     status = 405
     code = "method_not_allowed"
@@ -49,16 +50,23 @@ class WrongMethod(DomainError):
 
 
 class Mcp:
-    """POST /mcp. Any worker process answers any call: nothing is remembered between two."""
+    """POST /mcp. Any worker process answers any call: nothing is remembered between two.
 
-    def __init__(self) -> None:
+    The conformance suite looks through the same door at a server of its own, which asks its clients back in streams.
+    """
+
+    def __init__(
+        self, make: Callable[[], Server[Any]] = make_server, *, json_response: bool = True, stateless: bool = True
+    ) -> None:
+        self._make = make
+        self._json_response, self._stateless = json_response, stateless
         self._manager: StreamableHTTPSessionManager | None = None
 
     @asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
         """The manager's, which serves only inside it and only once."""
         self._manager = StreamableHTTPSessionManager(
-            make_server(), json_response=True, stateless=True,
+            self._make(), json_response=self._json_response, stateless=self._stateless,
             max_request_body_size=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
             # Ours is the door; see below.
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
@@ -74,7 +82,7 @@ class Mcp:
         try:
             _refuse_strangers(headers)
             if scope["method"] != "POST":
-                raise WrongMethod("Send calls as POST; there are no streams and no sessions here.")
+                raise WrongMethod("Send calls as POST, subscriptions/listen too; there are no sessions here.")
             caller = await _let_in(headers, scope)
             body = await _read_body(headers, receive)
         except DomainError as refusal:

@@ -11,7 +11,7 @@ from mcp.shared.exceptions import MCPError
 
 from core.errors import DomainError, InvalidInput, NotFound
 from core.problems import problem
-from tickets.mcp import calls, prompts, resources
+from tickets.mcp import calls, listening, prompts, resources
 from tickets.mcp import ticket_tools as _tickets
 from tickets.mcp import work_tools as _work
 from tickets.mcp.aliases import publish_aliases
@@ -75,6 +75,15 @@ async def _get_prompt(context: Any, params: protocol.GetPromptRequestParams) -> 
         raise _as_protocol_error(refusal) from refusal
 
 
+async def _listen(
+    context: Any, params: protocol.SubscriptionsListenRequestParams
+) -> protocol.SubscriptionsListenResult:
+    try:
+        return await listening.listen(context, _caller(context), params.notifications)
+    except DomainError as refusal:
+        raise _as_protocol_error(refusal) from refusal
+
+
 async def _read(context: Any, read: Callable[..., T], *arguments: Any, data: dict[str, Any] | None = None) -> T:
     """A read of tickets, for whoever may; refusals become errors of the protocol."""
     caller = _caller(context)
@@ -105,4 +114,5 @@ def make_server() -> Server[Any]:
         on_read_resource=_read_resource,
         on_list_prompts=_list_prompts,
         on_get_prompt=_get_prompt,
+        on_subscriptions_listen=_listen,
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.core.exceptions import EmptyResultSet
-from django.db import connection
 from django.http import QueryDict
 
 from accounts.models import User
 from accounts.roles import Capability
 from accounts.selectors import grants_of
+from core import sql
 from tickets.models import Project, Ticket
 from tickets.pages.looks import STATES, VERBS
 from tickets.selectors import TicketFilter, list_projects, list_tickets
@@ -117,18 +116,8 @@ def make_cards(user: User, tickets: Iterable[Ticket]) -> list[Card]:
 def count_by_state(user: User, wanted: Wanted) -> dict[str, int]:
     """How many are in each state, in one query that stops counting a state at the limit."""
     tickets = list_tickets(user=user, narrowed=wanted.as_filter(user))
-    parts, values = [], []
-    for state in State.values:
-        rows = tickets.filter(state=state).order_by().values("pk")[: COUNT_LIMIT + 1]
-        try:
-            sql, params = rows.query.sql_with_params()
-        except EmptyResultSet:
-            return {}
-        parts.append(f"SELECT %s, count(*) FROM ({sql}) AS one")  # noqa: S608 (Django wrote it)
-        values += [state, *params]
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), values)
-        return dict(cursor.fetchall())
+    by_state = {state: [tickets.filter(state=state)] for state in State.values}
+    return {state: count for state, _, count in sql.run_together(sql.counts_up_to(COUNT_LIMIT, by_state))}
 
 
 def state_tabs(counts: dict[str, int], current: str) -> list[dict[str, object]]:
@@ -146,7 +135,7 @@ def state_tabs(counts: dict[str, int], current: str) -> list[dict[str, object]]:
 
 
 def spell_count(count: int) -> str:
-    return f"{COUNT_LIMIT}+" if count > COUNT_LIMIT else str(count)
+    return sql.spell_count(count, COUNT_LIMIT)
 
 
 def projects_to_filter_by(user: User, limit: int = 200) -> list[Project]:

@@ -134,6 +134,7 @@ def _take(
     if old_state == TaskState.CLAIMED:
         _tell_expired(task, old_holder)
     publish_about(task.ticket, "ticket.stage_claimed", by=by, data=claim_data(task))
+    transaction.on_commit(lambda: failpoint("after_claim_commit"))
     return task
 
 

@@ -11,6 +11,7 @@ from events.models import DomainEvent
 from events.services import publish
 from events.types import Audience, Subject
 from tickets.models import Ticket, Worker
+from tickets.types import Priority
 
 SUBJECT_TYPE = "ticket"
 WORKER_SUBJECT_TYPE = "worker"
@@ -30,6 +31,8 @@ def publish_about(
         "key": ticket.key,
         "title": ticket.title,
         "ticket_type": ticket.type,
+        "priority": Priority(ticket.priority).word,
+        "labels": list(ticket.labels),
         "project": ticket.project.key,
         "state": ticket.state,
         "version": ticket.version,

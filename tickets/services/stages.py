@@ -54,6 +54,7 @@ def complete_stage(
     publish_about(ticket, "ticket.stage_completed", by=by, data=done)
     if following is not None and ticket.at_gate:
         reach_gate(ticket, by=by)
+    transaction.on_commit(lambda: failpoint("after_complete_commit"))
     task.ticket = ticket
     return Completion(ticket, task, said, following, late)
 

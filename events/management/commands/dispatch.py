@@ -25,6 +25,7 @@ FOLLOW_SECONDS = 0.5
 
 class Command(BaseCommand):
     help = "Wait for facts and dispatch them; runs until stopped."
+    requires_system_checks = []  # they would load every page and form
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stopping = False

@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 class Command(BaseCommand):
     help = "Serve Tracker over gRPC until stopped."
+    requires_system_checks = []  # they would load every page and form
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")

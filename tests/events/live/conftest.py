@@ -51,10 +51,10 @@ class Server:
 
 
 @contextmanager
-def run_server(**environment: str) -> Iterator[Server]:
+def run_server(application: str = "config.asgi:application", **environment: str) -> Iterator[Server]:
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--no-ws", "--workers-kill-timeout", "10", "config.asgi:application"]
+    command += ["--workers", "1", "--no-ws", "--workers-kill-timeout", "10", application]
     process = subprocess.Popen(
         command, env=os.environ | {"DATABASE_URL": database_url(), "SITE_URL": f"http://127.0.0.1:{port}"} | environment
     )

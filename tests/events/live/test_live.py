@@ -139,6 +139,8 @@ def test_the_door(server, cpi):
         (cookie | {"Sec-Fetch-Site": "cross-site"}, 403, "wrong_origin"),
         (cookie | {"Sec-Fetch-Site": "same-site"}, 403, "wrong_origin"),
         (cookie | {"Origin": "https://evil.example"}, 403, "wrong_origin"),
+        (cookie | {"Origin": "http://[::1"}, 403, "wrong_origin"),
+        (cookie | {"Origin": "null"}, 403, "wrong_origin"),
         (cookie | {"Origin": f"http://{server.host}"}, 200, ""),
     ]
     for headers, status, code in cases:

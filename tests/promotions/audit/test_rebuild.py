@@ -15,10 +15,14 @@ from events import outbox
 from events.models import Delivery, DispatchCursor, DomainEvent
 from promotions.models import AuditRemote, Deployment, DeploymentTarget, NumberCounter, PromotionRequest, RunningVersion
 from promotions.services import (
+    approve_afterwards,
     approve_request,
+    break_glass,
+    cancel_deployment,
     comment_on_request,
     create_request,
     edit_request,
+    object_to_request,
     reject_request,
     roll_back_request,
 )
@@ -68,6 +72,12 @@ def past(repository, make_request, devops, cpi, cpi_admin, root, target) -> dict
     approve_request(promotion=later, by=cpi)
     stuck = approve_request(promotion=make_request(target_name="stuck"), by=cpi, comment="Looks right")
     force_request_state(promotion=stuck, state="pending", by=root, reason="Approved by mistake")
+    for name, review in (("owed", None), ("stood-by", approve_afterwards), ("blamed", object_to_request)):
+        urgent = break_glass(promotion=make_request(target_name=name), by=cpi_admin, reason="Payments are down, help")
+        cancel_deployment(promotion=urgent, by=cpi_admin)
+        if review is not None:
+            words = {"reason": "It should have waited"} if review is object_to_request else {"comment": "Right so"}
+            review(promotion=urgent, by=cpi, **words)
     deliver()
     return documents()
 
@@ -98,8 +108,8 @@ def copy(past, repository, tmp_path, git, settings) -> Path:
 
 def test_everything_comes_back_as_it_was(past, copy, settings, git):
     told = audit("rebuild", "--from", str(copy))
-    assert told.startswith("Restored 6 requests with 19 facts")
-    assert "The audit trail holds: 6 requests, 19 facts, 19 commits, head" in told
+    assert told.startswith("Restored 9 requests with 33 facts")
+    assert "The audit trail holds: 9 requests, 33 facts, 33 commits, head" in told
     assert documents() == past
     assert git(settings.AUDIT_REPOSITORY, "rev-parse", "main") == git(copy, "rev-parse", "main")
 
@@ -136,6 +146,17 @@ def test_what_an_operator_forced_stays_as_it_was_put(copy):
     assert stuck.remind_at is not None
 
 
+def test_broken_glass_comes_back_with_its_review(copy):
+    audit("rebuild", "--from", str(copy))
+    rows = {row.target_name: row for row in PromotionRequest.objects.exclude(glass_broken_by=None)}
+    assert {name: row.review for name, row in rows.items()} == {
+        "owed": "owed", "stood-by": "approved", "blamed": "objected",
+    }  # fmt: skip
+    assert {row.glass_broken_by.email for row in rows.values()} == {"cpi_admin@example.com"}
+    assert [rows[name].review_remind_at is None for name in ("owed", "stood-by", "blamed")] == [False, True, True]
+    assert rows["stood-by"].approval_comment == "Right so"
+
+
 def test_people_come_back_without_any_right(copy, past):
     audit("rebuild", "--from", str(copy))
     author = User.objects.get(email="devops@example.com")
@@ -150,7 +171,7 @@ def test_people_who_are_there_already_are_taken(copy):
     audit("rebuild", "--from", str(copy))
     known.refresh_from_db()
     assert known.is_active
-    assert PromotionRequest.objects.filter(author=known).count() == 6
+    assert PromotionRequest.objects.filter(author=known).count() == 9
     assert "holds" in audit("verify")
 
 
@@ -176,18 +197,18 @@ def test_life_goes_on_with_the_next_number(copy, make_user, past):
     author.is_active = True
     author.save()
     new = create_request(tenant=Tenant.objects.get(), content=content(target_name="fresh"), by=author)
-    assert new.number == max(past).replace("0006", "0007")
+    assert new.number == max(past).replace("0009", "0010")
     pending = PromotionRequest.objects.get(target_name="catalog")
     comment_on_request(promotion=pending, by=author, comment="Still here")
     deliver()
-    assert "7 requests, 21 facts, 21 commits, head" in audit("verify")
+    assert "10 requests, 35 facts, 35 commits, head" in audit("verify")
     # A second loss: facts of before and after the first rebuild come back together.
     before = documents()
     repository = Delivery.objects.filter(channel="audit").order_by("-fact_id").first()
     assert repository.receipt["commit"]
     empty_the_database()
     told = audit("rebuild", "--from", str(copy.parent / "new.git"))
-    assert "holds: 7 requests, 21 facts, 21 commits" in told
+    assert "holds: 10 requests, 35 facts, 35 commits" in told
     assert documents() == before
 
 

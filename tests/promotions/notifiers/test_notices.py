@@ -16,15 +16,18 @@ from events.models import Delivery
 from promotions.models import PromotionRequest
 from promotions.services import (
     approve_request,
+    comment_on_request,
     deployment_failed,
     deployment_started,
     deployment_succeeded,
+    edit_request,
     expire_request,
     reject_request,
     withdraw_request,
 )
 from promotions.services.transition import load
 from promotions.states import DeploymentState
+from tests.conftest import content
 
 
 @pytest.fixture(autouse=True)
@@ -170,3 +173,36 @@ def test_an_operator_with_an_account_is_told_once(cast, make_request, cpi, targe
         send_all()
         finish(running, error="no")
         assert told(send_all()) == EVERYONE
+
+
+def test_a_comment_is_told_to_whoever_takes_part_but_not_to_who_wrote_it(cast, make_request, devops, cpi, other_cpi):
+    promotion = make_request()
+    send_all()
+    comment_on_request(promotion=promotion, by=devops, comment="Please look at the refunds")
+    opening = send_all()
+    assert told(opening) == {"cpi", "other_cpi", "cpi_admin"}, "nobody else spoke yet: whoever may decide is asked"
+    comment_on_request(promotion=promotion, by=cpi, comment="Which refunds? <b>")
+    answer = send_all()
+    assert told(answer) == {"devops"}
+    assert "Which refunds? <b>" in answer[0].body
+    assert "Which refunds? &lt;b&gt;" in str(answer[0].alternatives[0][0])
+    assert "List-Unsubscribe" in answer[0].extra_headers
+    comment_on_request(promotion=promotion, by=other_cpi, comment="All of them")
+    assert told(send_all()) == {"devops", "cpi"}
+    reject_request(promotion=promotion, by=other_cpi, reason="Refunds are broken")
+    send_all()
+    comment_on_request(promotion=load(promotion), by=devops, comment="A pity")
+    assert told(send_all()) == {"cpi", "other_cpi"}
+
+
+def test_an_edit_is_told_to_whoever_may_decide_while_it_can_be_decided(cast, make_request, devops, cpi):
+    promotion = make_request()
+    send_all()
+    edited = edit_request(promotion=promotion, content=content(version="2.2.0", release_notes="Other"), by=devops)
+    mails = send_all()
+    assert told(mails) == {"cpi", "other_cpi", "cpi_admin"}
+    assert mails[0].subject == f"[{promotion.number}] payment-api v2.2.0: changed, review it again"
+    assert "devops@example.com changed release notes, version." in mails[0].body
+    edit_request(promotion=edited, content=content(version="2.3.0"), by=devops)
+    reject_request(promotion=load(promotion), by=cpi, reason="Make up your mind first")
+    assert told(send_all()) == {"devops"}, "what is decided need not be read again"

@@ -6,7 +6,7 @@ import pytest
 
 from events.models import DomainEvent
 from promotions.models import PromotionRequest, RunningVersion
-from promotions.services import approve_request, edit_request
+from promotions.services import approve_request, break_glass, edit_request
 from promotions.services.transition import load
 from promotions.states import State
 from tests.conftest import content
@@ -31,7 +31,7 @@ def test_what_one_may_not_see_does_not_exist(browse, pending, outsider, other_de
 def test_get_changes_nothing(browse, pending, cpi):
     facts = DomainEvent.objects.count()
     client = browse(cpi)
-    for path in ("", "approve/", "reject/", "withdraw/", "cancel/", "retry/", "roll-back/"):
+    for path in ("", "approve/", "reject/", "withdraw/", "cancel/", "retry/", "roll-back/", "break-glass/", "object/"):
         assert client.get(f"/requests/{pending.number}/{path}").status_code == 200
     assert client.get(f"/requests/{pending.number}/nonsense/").status_code == 404
     assert (load(pending).state, DomainEvent.objects.count()) == (State.PENDING, facts)
@@ -183,3 +183,61 @@ def test_several_low_impact_requests_are_approved_together_each_by_its_digest(
     outcomes = browse(cpi).post("/requests/approve/", {"approve": pairs}).context["outcomes"]
     assert [bool(outcome.refused) for outcome in outcomes] == [False, True, True, True]
     assert [load(one).state for one in (first, second, high, own)] == ["approved", "pending", "pending", "pending"]
+
+
+WHY = "Payments are down and nobody answers"
+
+
+def test_breaking_the_glass_is_offered_to_those_who_may_and_seen_by_all(
+    browse, pending, devops, cpi, cpi_admin, target
+):
+    for user in (devops, cpi):
+        assert "Break the glass" not in page(browse(user), pending)
+    address = f"/requests/{pending.number}/break-glass/"
+    assert address in page(browse(cpi_admin), pending)
+    asked = browse(cpi_admin).get(address).content.decode()
+    assert "within 24 hours" in asked
+    assert pending.digest in asked
+    short = browse(cpi_admin).post(address, {"break_glass-reason": "Now", "break_glass-digest": pending.digest})
+    assert (short.status_code, load(pending).review) == (422, "none")
+    assert "at least 20 characters" in short.content.decode()
+    typed = {"break_glass-reason": WHY, "break_glass-digest": pending.digest}
+    assert browse(cpi).post(address, typed).status_code == 303
+    assert load(pending).review == "none"
+    done = follow(browse(cpi_admin).post(address, typed)).content.decode()
+    assert "You broke the glass, so someone else has to review it." in done
+    for user in (devops, cpi, cpi_admin):
+        shown = page(browse(user), pending)
+        assert "Glass broken, review owed" in shown
+        assert "Glass broken: deploys before any approval" in shown
+        assert WHY in shown
+        assert "Awaiting a review by someone else" in shown
+        assert "Glass broken, review owed" in browse(user).get("/requests/").content.decode()
+        assert "Glass broken, review owed" in browse(user).get("/requests/?view=table").content.decode()
+    assert "Cannot review your own request" in page(browse(devops), pending)
+    assert DomainEvent.objects.get(type="promotion.glass_broken").surface == "page"
+
+
+def test_the_review_waits_on_the_overview_until_it_is_done(browse, pending, devops, cpi, cpi_admin, target):
+    break_glass(promotion=pending, by=cpi_admin, reason=WHY)
+    assert f"/requests/{pending.number}/approve-afterwards/" in browse(cpi).get("/").content.decode()
+    for user in (devops, cpi_admin):
+        assert f"/requests/{pending.number}/approve-afterwards/" not in browse(user).get("/").content.decode()
+    done = follow(browse(cpi).post(f"/requests/{pending.number}/object/", {"object-reason": "It should have waited"}))
+    assert "ask for a rollback" in done.content.decode()
+    assert "It should have waited" in page(browse(devops), pending)
+    assert f"/requests/{pending.number}/object/" not in browse(cpi).get("/").content.decode()
+    late = follow(browse(cpi).post(f"/requests/{pending.number}/approve-afterwards/", {}))
+    assert "has objected to it already" in late.content.decode()
+
+
+def test_a_thing_can_be_muted_on_its_page(browse, pending, cpi):
+    client = browse(cpi)
+    assert "Mute" in page(client, pending)
+    wish = {
+        "subject_type": "promotion",
+        "subject_id": pending.number,
+        "next": f"/requests/{pending.number}/",
+        "muted": "yes",
+    }
+    assert "Hear of it again" in follow(client.post("/notices/mute/", wish)).content.decode()

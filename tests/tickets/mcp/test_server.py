@@ -7,8 +7,6 @@ import asyncio
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from accounts.roles import Role
-from accounts.services import grant_role
 from events.models import DomainEvent
 from tests.tickets.conftest import expire
 from tests.tickets.mcp.conftest import OPEN, PLAN, Refused, secret
@@ -127,16 +125,6 @@ EVENTS = """{
       }
     }
   }"""
-
-
-@pytest.fixture
-def lender(make_user, tenant):
-    """Who lends the demo's rights."""
-    user = make_user("lender")
-    user.email = "pierre.durand@cab-i.com"
-    user.save()
-    grant_role(user=user, tenant=tenant, role=Role.DEVOPS)
-    return user
 
 
 def test_the_seeds_bodies_as_they_stand(mcp, lender, make_worker):

@@ -180,7 +180,9 @@ def test_dependencies_and_links(browse, ticket, make_ticket, devops, viewer):
 
 def test_requests_that_name_the_ticket_and_the_way_back(browse, ticket, make_request, viewer, worker, devops):
     promotion = make_request(tickets=("TICKET-001", "NOPE-7"))
+    another = make_request(tickets=("ticket-001",), target_name="ledger")
     assert promotion.number in browse(devops).get(PAGE).content.decode()
+    assert another.number in browse(devops).get(PAGE).content.decode()
     assert promotion.number not in browse(worker).get(PAGE).content.decode()
     page = browse(devops).get(f"/requests/{promotion.number}/").content.decode()
     assert "/tickets/in/tenant-finance/TICKET-001/" in page

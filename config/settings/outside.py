@@ -1,0 +1,50 @@
+"""Channels to other systems, each on only where the environment names its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from config import env
+
+# Kafka, in the words of librdkafka
+KAFKA: dict[str, Any] = {
+    name: value
+    for name, value in {
+        "bootstrap.servers": env.text("KAFKA_BOOTSTRAP"),
+        "security.protocol": env.text("KAFKA_SECURITY"),
+        "sasl.mechanisms": env.text("KAFKA_SASL_MECHANISM"),
+        "sasl.username": env.text("KAFKA_USERNAME"),
+        "sasl.password": env.text("KAFKA_PASSWORD"),
+        "ssl.ca.location": env.text("KAFKA_CA_FILE"),
+        "ssl.certificate.location": env.text("KAFKA_CERT_FILE"),
+        "ssl.key.location": env.text("KAFKA_KEY_FILE"),
+    }.items()
+    if value
+}
+KAFKA_ENVELOPE = env.text("KAFKA_ENVELOPE")
+# What each stream of facts is made of; KAFKA_TOPICS says which topic it goes to.
+KAFKA_STREAMS: dict[str, dict[str, tuple[str, ...]]] = {
+    "requests": {"facts": ("promotion.*", "deployment.*"), "but_not": ("promotion.reminded", "promotion.escalated")},
+    "tickets": {"facts": ("ticket.*", "worker.*")},
+    "events": {"facts": ("event.*", "lock.*", "catalog.*")},
+    "import-maps": {"facts": ("application.*", "module.*", "stamp.*", "map.*", "import_map.*", "release.*", "iep.*")},
+}
+KAFKA_TOPICS: dict[str, str] = dict(item.partition("=")[::2] for item in env.items("KAFKA_TOPICS"))
+
+
+def kafka_channels() -> dict[str, dict[str, Any]]:
+    """An ordered channel for each stream that has a topic, so that one topic in trouble holds up no other."""
+    if "bootstrap.servers" not in KAFKA:
+        return {}
+    return {
+        f"kafka-{stream}": {
+            **patterns,
+            "notifier": "events.notifiers.kafka.KafkaNotifier",
+            "options": {"topic": KAFKA_TOPICS[stream], "form": KAFKA_ENVELOPE},
+            "ordered": True,
+            "attempts": None,
+            "longest_wait": 30,
+        }
+        for stream, patterns in KAFKA_STREAMS.items()
+        if KAFKA_TOPICS.get(stream)
+    }

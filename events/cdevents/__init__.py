@@ -1,0 +1,1 @@
+"""CDEvents: received, validated and stored; and what our own facts look like as CDEvents."""

@@ -1,0 +1,169 @@
+"""Import maps: what an application's files and specifiers come to for a browser, as immutable bytes.
+
+A module's address keeps its folder and holds its digest in the file's name, /iep/m/<app>/<folder>/<name>~<digest>.js, and
+the map sends /iep/m/<app>/<folder>/<name>.js there. So whatever a module imports relatively, also by a computed name, is
+an exact key of the map: no list of who imports whom is needed to reach a ticket's file, and nothing unchanged moves.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from iep import storage
+from iep.models import Application, Change, ImportMap, Module, Release
+from iep.types import Delta
+from iep.validation import SPECIFIERS, ending, read_specifiers
+
+MAPPED = {"js", "mjs", "json", "css", "wasm"}
+ADDRESS = re.compile(r"/iep/m/(?P<app>[a-z0-9-]+)/(?P<stem>.+)~(?P<digest>[0-9a-f]{64})\.(?P<ending>[a-z0-9]+)")
+# What could end a script element or a line of script early, written so that JSON reads it the same.
+_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+
+Files = Mapping[str, str]
+
+
+def address_of(application: str, path: str, digest: str) -> str:
+    """Where a browser gets exactly these bytes, for ever."""
+    stem, _, kind = path.rpartition(".")
+    return f"/iep/m/{application}/{stem}~{digest}.{kind}"
+
+
+def base_of(application: str) -> str:
+    """What relative imports of the application's modules are resolved below."""
+    return f"/iep/m/{application}/"
+
+
+def production_now(application: Application) -> tuple[int, dict[str, str]]:
+    """The production revision and its path -> digest, both of the same moment."""
+    while True:
+        revision = _revision(application)
+        files = dict(Module.objects.filter(application=application).order_by().values_list("path", "digest"))
+        if _revision(application) == revision:  # it only grows, and changes together with the modules
+            return revision, files
+
+
+def _revision(application: Application) -> int:
+    return Application.objects.values_list("revision", flat=True).get(pk=application.pk)
+
+
+def production_at(application: Application, revision: int) -> dict[str, str]:
+    """path -> digest as production had it at an earlier revision: later changes taken back, the newest first."""
+    head, files = production_now(application)
+    later = Change.objects.filter(application=application, revision__gt=revision, revision__lte=head)
+    for path, before in later.order_by("-revision").values_list("path", "before"):
+        if before:
+            files[path] = before
+        else:
+            files.pop(path, None)
+    return files
+
+
+def apply_delta(files: Files, delta: Delta) -> dict[str, str]:
+    """Production with a ticket's changes over it."""
+    effective = dict(files)
+    for path, entry in delta.items():
+        if entry["digest"] is None:
+            effective.pop(path, None)
+        else:
+            effective[path] = entry["digest"]
+    return effective
+
+
+def build_document(application: str, files: Files, specifiers: Mapping[str, Any], removed: frozenset[str]) -> str:
+    """The import map's text; removed paths are blocked rather than left to what production has there."""
+    base = base_of(application)
+    where = {path: address_of(application, path, digest) for path, digest in files.items() if ending(path) in MAPPED}
+    imports: dict[str, str | None] = {f"{base}{path}": address for path, address in where.items()}
+    imports |= {f"{base}{path}": None for path in removed if ending(path) in MAPPED}
+    imports |= dict(_expand(specifiers.get("imports", {}), where))
+    document: dict[str, Any] = {"imports": imports}
+    if scopes := specifiers.get("scopes"):
+        document["scopes"] = {
+            _scope(base, scope, where): dict(_expand(table, where)) for scope, table in scopes.items()
+        }
+    document["integrity"] = {where[path]: integrity_of(digest) for path, digest in files.items() if path in where}
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.translate(_ESCAPES)
+
+
+def _expand(table: Mapping[str, str], where: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
+    """Specifiers with the addresses of now; a folder's stands for each file in it, a missing file is blocked."""
+    for specifier, given in table.items():
+        path = given.removeprefix("./")
+        if not specifier.endswith("/"):
+            yield specifier, where.get(path)
+            continue
+        for inner, address in where.items():
+            if inner.startswith(path):
+                yield specifier + inner[len(path) :], address
+
+
+def _scope(base: str, scope: str, where: Mapping[str, str]) -> str:
+    path = scope.removeprefix("./")
+    return where.get(path, base + path)
+
+
+def integrity_of(digest: str) -> str:
+    return "sha256-" + base64.b64encode(bytes.fromhex(digest)).decode()
+
+
+@lru_cache(maxsize=512)
+def _specifiers(digest: str) -> dict[str, Any]:
+    content = storage.read(digest)
+    return read_specifiers(content) if content is not None else {}
+
+
+def specifiers_of(files: Files) -> dict[str, Any]:
+    return _specifiers(files[SPECIFIERS]) if SPECIFIERS in files else {}
+
+
+def keep_map(application: Application, files: Files, removed: frozenset[str] = frozenset()) -> ImportMap:
+    """The map of these files, kept under its digest."""
+    text = build_document(application.slug, files, specifiers_of(files), removed)
+    made = ImportMap(digest=hashlib.sha256(text.encode()).hexdigest(), application=application, document=text)
+    ImportMap.objects.bulk_create([made], ignore_conflicts=True)
+    return made
+
+
+def production_map(application: Application) -> ImportMap:
+    """The map of production as it is now; made when it is first asked for after a release."""
+    found = ImportMap.objects.filter(digest__in=_digest_of_head(application)).first()
+    return found or _make_production_map(application)
+
+
+def _digest_of_head(application: Application) -> Any:
+    head = Application.objects.filter(pk=application.pk).values("revision")
+    return (
+        Release.objects.filter(application=application, revision__in=head).exclude(map_digest="").values("map_digest")
+    )
+
+
+def _make_production_map(application: Application) -> ImportMap:
+    revision, files = production_now(application)
+    made = keep_map(application, files)
+    Release.objects.filter(application=application, revision=revision, map_digest="").update(map_digest=made.digest)
+    return made
+
+
+def removed_paths(*deltas: Delta) -> frozenset[str]:
+    return frozenset(path for delta in deltas for path, entry in delta.items() if entry["digest"] is None)
+
+
+def script_of(document: str) -> str:
+    """A classic script that puts the map into the page, for pages that are not ours; it hands its nonce on.
+
+    From another site's page, addresses are taken as the script's own site has them.
+    """
+    quoted = json.dumps(document).translate(_ESCAPES)
+    return (
+        "(function(){var me=document.currentScript,map=" + quoted + ",site=new URL(me.src).origin;"
+        'if(site!==location.origin)map=map.replace(/"\\/iep\\//g,\'"\'+site+"/iep/");'
+        'var s=document.createElement("script");s.type="importmap";s.nonce=me.nonce;s.textContent=map;'
+        "me.after(s)})();\n"
+    )

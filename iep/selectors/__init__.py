@@ -1,0 +1,21 @@
+"""Reads of applications and stamps; what a person may not see does not exist."""
+
+from iep.selectors.applications import (
+    find_application,
+    find_stamp,
+    list_applications,
+    list_releases,
+    list_stamps,
+    open_counts,
+    stamp_history,
+)
+
+__all__ = [
+    "find_application",
+    "find_stamp",
+    "list_applications",
+    "list_releases",
+    "list_stamps",
+    "open_counts",
+    "stamp_history",
+]

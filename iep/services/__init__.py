@@ -1,0 +1,32 @@
+"""The verbs of import maps; each leaves its facts in the transaction of what it does."""
+
+from iep.services.applications import ensure_application, publish_files, ticket_for
+from iep.services.releases import publish_baseline, release_stamp, take_back_release
+from iep.services.stages import (
+    approve_stamp,
+    close_stamp,
+    forget_sign_off,
+    promote_stamp,
+    rebase_stamp,
+    reopen_stamp,
+    revert_stamp,
+)
+from iep.services.stamps import stamp_ticket, store_blob
+
+__all__ = [
+    "approve_stamp",
+    "close_stamp",
+    "ensure_application",
+    "forget_sign_off",
+    "promote_stamp",
+    "publish_baseline",
+    "publish_files",
+    "rebase_stamp",
+    "release_stamp",
+    "reopen_stamp",
+    "revert_stamp",
+    "stamp_ticket",
+    "store_blob",
+    "take_back_release",
+    "ticket_for",
+]

@@ -1,0 +1,76 @@
+"""The one place where production changes: a compare-and-swap to the next revision, written as it was and as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from accounts.models import User
+from core.errors import StaleState
+from core.failpoints import failpoint
+from iep.models import Application, Change, Module, Release, ReleaseKind, Stamp
+
+# digest and size; None where there is no file.
+Content = tuple[str, int] | None
+
+
+def contents_of(application: Application, paths: Any) -> dict[str, tuple[str, int]]:
+    """What production has at these paths."""
+    rows = Module.objects.filter(application=application, path__in=list(paths)).values_list("path", "digest", "size")
+    return {path: (digest, size) for path, digest, size in rows}
+
+
+def move_production(
+    application: Application,
+    changes: Mapping[str, tuple[Content, Content]],
+    *,
+    kind: ReleaseKind,
+    by: User | None,
+    **about: Any,
+) -> Release:
+    """Production gets its next revision with these (before, after) per path.
+
+    The application must be locked and `before` read under that lock. StaleState when production moved all the same.
+    Costs what the change costs, however large the application is.
+    """  # fmt: skip
+    revision = application.revision + 1
+    moved = Application.objects.filter(pk=application.pk, revision=application.revision).update(revision=revision)
+    if not moved:
+        raise StaleState(f"Production of {application.slug} moved meanwhile. Look again, then release.")
+    application.revision = revision
+    release = Release.objects.create(application=application, revision=revision, kind=kind, by=by, **about)
+    Change.objects.bulk_create(
+        Change(
+            release=release, application=application, revision=revision, path=path,
+            before=before[0] if before else "", before_size=before[1] if before else 0,
+            after=after[0] if after else "", after_size=after[1] if after else 0,
+        )
+        for path, (before, after) in changes.items()
+    )  # fmt: skip
+    gone = [path for path, (_, after) in changes.items() if after is None]
+    Module.objects.filter(application=application, path__in=gone).delete()
+    Module.objects.bulk_create(
+        (
+            Module(application=application, path=path, digest=after[0], size=after[1], revision=revision)
+            for path, (_, after) in changes.items()
+            if after is not None
+        ),
+        update_conflicts=True, unique_fields=["application", "path"], update_fields=["digest", "size", "revision"],
+    )  # fmt: skip
+    failpoint("production_moved")
+    return release
+
+
+def about_release(release: Release, changes: Mapping[str, Any], stamp: Stamp | None) -> dict[str, Any]:
+    """What the fact of a release tells besides the stamp."""
+    return {
+        "release": release.revision,
+        "parent": release.revision - 1,
+        "kind": release.kind,
+        "paths": sorted(changes)[:200],
+        "paths_count": len(changes),
+        "reason": release.reason,
+        "request": release.request,
+        "approvals": release.approvals,
+        "stamp_revision": stamp.revision if stamp else None,
+    }

@@ -1,0 +1,1 @@
+"""Applications to browsers: pages, modules, maps, previews."""

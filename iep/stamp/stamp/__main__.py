@@ -1,0 +1,5 @@
+"""`python -m stamp`."""
+
+from stamp.cli import main
+
+main()

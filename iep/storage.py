@@ -1,0 +1,115 @@
+"""Bytes by their SHA-256 in the storage `blobs`: written once, checked while they come in, kept in memory when small."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage, storages
+from django.core.files.temp import NamedTemporaryFile
+
+from core.errors import DomainError
+from iep.validation import MAX_BYTES
+
+KEPT_BYTES = 32 * 1024 * 1024
+KEPT_EACH = 512 * 1024
+
+
+class WrongDigest(DomainError):
+    """What came is not what was announced."""
+
+    code = "wrong_digest"
+    title = "These bytes have another digest"
+
+
+class TooLarge(DomainError):
+    """More bytes than a file may have."""
+
+    status = 413
+    code = "too_large"
+    title = "Too large"
+
+
+def store() -> Storage:
+    return storages["blobs"]
+
+
+def name_of(digest: str) -> str:
+    """Where the bytes of a digest are; never a name that a client gave."""
+    return f"{digest[:2]}/{digest[2:4]}/{digest}"
+
+
+def put(digest: str, chunks: Iterable[bytes]) -> int:
+    """Keep the bytes under their digest; their number. Nothing is kept of others.
+
+    WrongDigest, TooLarge. Safe to repeat and to do twice at the same time.
+    """
+    seen, size = hashlib.sha256(), 0
+    with NamedTemporaryFile("w+b") as file:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > MAX_BYTES:
+                raise TooLarge(f"A file has at most {MAX_BYTES} bytes.")
+            seen.update(chunk)
+            file.write(chunk)
+        if seen.hexdigest() != digest:
+            raise WrongDigest(
+                f"The {size} bytes received have the SHA-256 {seen.hexdigest()}. Read the file again and send it anew."
+            )
+        file.seek(0)
+        if not store().exists(name_of(digest)):
+            _save(digest, file.read())
+    return size
+
+
+def _save(digest: str, content: bytes) -> None:
+    """A storage that finds the name taken meanwhile would choose another one: that copy is not needed."""
+    name = store().save(name_of(digest), ContentFile(content))
+    if name != name_of(digest):
+        store().delete(name)
+
+
+class _Memory:
+    """The bytes that were asked for last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._size = 0
+
+    def get(self, digest: str) -> bytes | None:
+        with self._lock:
+            content = self._kept.get(digest)
+            if content is not None:
+                self._kept.move_to_end(digest)
+            return content
+
+    def keep(self, digest: str, content: bytes) -> None:
+        if len(content) > KEPT_EACH:
+            return
+        with self._lock:
+            if digest in self._kept:
+                return
+            self._kept[digest] = content
+            self._size += len(content)
+            while self._size > KEPT_BYTES:
+                self._size -= len(self._kept.popitem(last=False)[1])
+
+
+memory = _Memory()
+
+
+def read(digest: str) -> bytes | None:
+    """The bytes, None when nobody stored them."""
+    content = memory.get(digest)
+    if content is None:
+        try:
+            with store().open(name_of(digest)) as file:
+                content = file.read()
+        except FileNotFoundError:
+            return None
+        memory.keep(digest, content)
+    return content

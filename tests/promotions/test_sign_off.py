@@ -1,0 +1,104 @@
+"""A ticket in QA asks for production by a promotion request; its deployment releases exactly what was approved."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.errors import Conflict, NotAllowed
+from events.models import DomainEvent
+from iep.models import Application, Release
+from iep.services import promote_stamp, revert_stamp
+from iep.services.change import load
+from promotions.models import PromotionRequest
+from promotions.services import approve_request, reject_request
+from promotions.sign_off import forget_request
+from tests.iep.conftest import BASE, _blobs_of_this_test, digest_of, production, release, save, shop  # noqa: F401
+from tests.promotions.deploying import ended, launched, record
+
+pytestmark = pytest.mark.django_db
+NEW = b'export const cart = "new";'
+
+
+@pytest.fixture
+def asked(shop, save, devops):  # noqa: F811
+    """A stamp in QA that waits for its request."""
+    Application.objects.filter(pk=shop.pk).update(sign_off=True)
+    shop.refresh_from_db()
+    stamp = save("TKT-001", {"src/cart.js": NEW}).stamp
+    promote_stamp(stamp=stamp, by=devops)
+    promoted = promote_stamp(stamp=load(stamp), by=devops, message="The new cart, as agreed with the shop team.")
+    assert promoted.release is None
+    return promoted.stamp
+
+
+def deploy(number: str):
+    promotion = PromotionRequest.objects.get(number=number)
+    record(promotion)
+    return ended(launched(promotion.deployments.get()))
+
+
+def test_an_approved_request_releases_the_ticket(shop, asked, cpi):  # noqa: F811
+    promotion = PromotionRequest.objects.get(number=asked.sign_off)
+    assert (promotion.target_name, promotion.version, promotion.tickets) == ("shop/TKT-001", "TKT-001.1", ["TKT-001"])
+    assert asked.stage == "qa"
+    assert production(shop)["src/cart.js"] == digest_of(BASE["src/cart.js"]), "nothing before the approval"
+    approve_request(promotion=promotion, by=cpi)
+    assert deploy(promotion.number).state == "succeeded"
+    stamp = load(asked)
+    assert (stamp.stage, stamp.sign_off) == ("prod", "")
+    assert production(shop)["src/cart.js"] == digest_of(NEW)
+    released = Release.objects.get(revision=2)
+    assert (released.request, released.approvals[0]["by"]) == (promotion.number, cpi.email)
+    assert released.by is None
+    assert revert_stamp(stamp=stamp, by=cpi).stage == "qa"
+
+
+def test_nobody_goes_round_the_request(asked, cpi):
+    with pytest.raises(Conflict) as refusal:
+        promote_stamp(stamp=asked, by=cpi)
+    assert refusal.value.code == "waiting_for_sign_off"
+    with pytest.raises(Conflict):
+        revert_stamp(stamp=asked, by=cpi)
+
+
+def test_nobody_approves_their_own(asked, devops):
+    promotion = PromotionRequest.objects.get(number=asked.sign_off)
+    with pytest.raises(NotAllowed):
+        approve_request(promotion=promotion, by=devops)
+
+
+def test_a_rejected_ticket_may_ask_again(asked, cpi, devops):
+    promotion = PromotionRequest.objects.get(number=asked.sign_off)
+    reject_request(promotion=promotion, by=cpi, reason="The cart loses items in Safari.")
+    forget_request(DomainEvent.objects.get(type="promotion.rejected"))
+    assert load(asked).sign_off == ""
+    assert promote_stamp(stamp=load(asked), by=devops).asked != promotion.number
+
+
+def test_production_that_moved_under_it_fails_the_deployment(shop, asked, save, cpi, devops):  # noqa: F811
+    promotion = PromotionRequest.objects.get(number=asked.sign_off)
+    approve_request(promotion=promotion, by=cpi)
+    Application.objects.filter(pk=shop.pk).update(sign_off=False)
+    other = save("TKT-002", {"src/cart.js": b"other"}).stamp
+    promote_stamp(stamp=other, by=devops)
+    promote_stamp(stamp=load(other), by=cpi)
+    record(promotion)
+    attempt = promotion.deployments.get()
+    from promotions.services.engine import launch
+
+    launch(attempt)
+    attempt.refresh_from_db()
+    assert attempt.state == "failed"
+    assert "Rebase" in attempt.error
+    assert production(shop)["src/cart.js"] == digest_of(b"other")
+
+
+def test_a_release_happens_once_however_often_it_is_started(shop, asked, cpi):  # noqa: F811
+    from promotions.deployers.import_maps import ImportMapDeployer
+    from promotions.services.engine import job_of
+
+    promotion = PromotionRequest.objects.get(number=asked.sign_off)
+    approve_request(promotion=promotion, by=cpi)
+    job = job_of(promotion.deployments.get())
+    assert ImportMapDeployer().start(job) == ImportMapDeployer().start(job) == "r2"
+    assert Release.objects.filter(application=shop).count() == 2

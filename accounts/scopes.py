@@ -15,5 +15,6 @@ SCOPES: dict[str, str] = {
     "iep:read": "See applications, import maps and stamps",
     "iep:write": "Stamp tickets and promote them to QA",
     "iep:release": "Release to and revert production",
+    "webhooks:manage": "See and manage webhooks out",
     "tokens:manage": "List, issue and revoke your API tokens",
 }

@@ -14,6 +14,7 @@ from core.transitions import TransitionTable
 from events.chain import freezes
 from events.channels import channels
 from events.tracker.facts import FACTS
+from events.types import FACTS_OF_DELIVERY
 from promotions.wire import ACTIONS
 from tickets.selectors.events import EVENT_NAMES
 
@@ -63,7 +64,7 @@ def facts() -> str:
     return _page(
         "Facts",
         "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py`, `events/tracker/facts.py`, "
-        "`events/chain/freezes.py` and the "
+        "`events/chain/freezes.py`, `events/types.py` and the "
         "`SUBSCRIBERS` setting",
         text + _table(("Fact", "Left by", "Heard by"), rows),
     )
@@ -71,7 +72,8 @@ def facts() -> str:
 
 def facts_left() -> dict[str, list[str]]:
     """Every fact type, with the steps of the tables that leave it."""
-    left_by: dict[str, list[str]] = {fact: [] for fact in (*ACTIONS, *EVENT_NAMES, *FACTS, *freezes.FACTS)}
+    known = (*ACTIONS, *EVENT_NAMES, *FACTS, *FACTS_OF_DELIVERY, *freezes.FACTS)
+    left_by: dict[str, list[str]] = {fact: [] for fact in known}
     for _, table in transition_tables():
         for edge in table:
             left_by.setdefault(edge.fact, []).append(f"{table.name}: {edge.verb} ({edge.source} to {edge.target})")

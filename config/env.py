@@ -53,6 +53,10 @@ VARIABLES = [
     Variable("KAFKA_CA_FILE", "", "Certificate authority of the brokers; empty: the system's."),
     Variable("KAFKA_CERT_FILE", "", "Our certificate, where the brokers ask for one."),
     Variable("KAFKA_KEY_FILE", "", "Its private key."),
+    Variable(
+        "WEBHOOK_NETWORKS", "", "Private networks that webhooks may go to, such as 10.1.0.0/16; also allows http."
+    ),
+    Variable("WEBHOOK_PATIENCE_HOURS", "72", "How long an endpoint may fail before it is switched off."),
     Variable("PROMOTION_LIFETIME_DAYS", "30", "Days after which an undecided request expires."),
     Variable("PROMOTION_REMINDER_HOURS", "4,24,72", "Hours before each reminder to approvers, then it escalates."),
     Variable("BREAK_GLASS_REVIEW_HOURS", "24", "Hours within which someone else reviews what was deployed unapproved."),

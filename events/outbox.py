@@ -15,6 +15,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, QuerySet
 
+from core.canonical import utc_text
 from core.clock import now
 from core.context import acting_through
 from core.doorbell import ring
@@ -311,8 +312,17 @@ def _finish_many(taken: Sequence[tuple[Delivery, dict[str, Any]]]) -> None:
         )
 
 
+TRAIL = 20
+
+
+def _trail_of(delivery: Delivery, reason: str) -> list[dict[str, Any]]:
+    """What went wrong so far, the last attempts of it."""
+    return [*delivery.trail, {"at": utc_text(now()), "attempt": delivery.attempts, "error": reason[:500]}][-TRAIL:]
+
+
 def _bury(delivery: Delivery, reason: str) -> None:
-    _mine(delivery).update(state=DeliveryState.DEAD, lease_until=None, last_error=reason)
+    trail = _trail_of(delivery, reason)
+    _mine(delivery).update(state=DeliveryState.DEAD, lease_until=None, last_error=reason, trail=trail)
     log.error("delivery.dead", delivery=delivery.pk, channel=delivery.channel, reason=reason)
 
 
@@ -329,13 +339,16 @@ def _postpone(channel: Channel, delivery: Delivery, error: Exception) -> None:
         next_at=now() + dt.timedelta(seconds=wait),
         lease_until=None,
         last_error=reason,
+        trail=_trail_of(delivery, reason),
     )
     log.warning("delivery.postponed", delivery=delivery.pk, channel=channel.name, seconds=round(wait), reason=reason)
 
 
-def retry_delivery(*, delivery: Delivery) -> None:
-    """A person asks to try a dead (or waiting) delivery again now; a finished one stays as it is."""
-    Delivery.objects.filter(pk=delivery.pk).exclude(state=DeliveryState.DONE).update(
-        state=DeliveryState.QUEUED, next_at=now(), lease_until=None, attempts=F("attempts")
-    )
+def retry_delivery(*, delivery: Delivery, again: bool = False) -> bool:
+    """A person asks to try a dead (or waiting) delivery now, with `again` also one that is done; whether it will be."""
+    wanted = Delivery.objects.filter(pk=delivery.pk)
+    if not again:
+        wanted = wanted.exclude(state=DeliveryState.DONE)
+    changed = wanted.update(state=DeliveryState.QUEUED, next_at=now(), lease_until=None, done_at=None)
     ring_channels({delivery.channel})
+    return bool(changed)

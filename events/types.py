@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from accounts.models import User
 from accounts.roles import Capability
 
+# Facts about telling of facts.
+FACTS_OF_DELIVERY = (
+    "webhook.created", "webhook.changed", "webhook.secret_rotated", "webhook.enabled", "webhook.disabled",
+    "webhook.deleted", "webhook.tested", "delivery.retried",
+    "notices.digested", "notices.given_up", "notices.token_expires",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:

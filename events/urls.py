@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from events import notice_views, views
-from events.chain import page as chain_page
-from events.measures import page as measures_page
+from core.rest import both_spellings
+from events import delivery_views, notice_views, views
+from events.endpoints import api as webhook_api
+from events.endpoints import views as webhook_views
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include("events.chain.api.urls")),
-    path("events/measures/", measures_page.measures_page, name="measures"),
-    path("chain/<str:kind>/<path:key>/", chain_page.chain_page, name="chain"),
+    path("", include("events.chain.urls")),
     path("events/", include("events.tracker.pages.urls")),
     path("activity/", views.activity_page, name="activity"),
     path("activity/export.<str:form>", views.activity_export, name="activity_export"),
+    path("deliveries/", delivery_views.delivery_list, name="deliveries"),
+    path("deliveries/retry/", delivery_views.delivery_retry_all, name="delivery_retry_all"),
+    path("deliveries/<int:pk>/retry/", delivery_views.delivery_retry, name="delivery_retry"),
+    path("deliveries/webhooks/", webhook_views.webhook_list, name="webhooks"),
+    path("deliveries/webhooks/new/", webhook_views.webhook_create, name="webhook_create"),
+    path("deliveries/webhooks/<int:pk>/", webhook_views.webhook_edit, name="webhook_edit"),
+    path("deliveries/webhooks/<int:pk>/<slug:verb>/", webhook_views.webhook_verb, name="webhook_verb"),
+    *both_spellings("v1/webhooks", webhook_api.WebhooksView.as_view(), "api_webhooks"),
+    *both_spellings("v1/webhooks/<int:webhook>", webhook_api.OneWebhookView.as_view(), "api_webhook"),
+    *both_spellings("v1/webhooks/<int:webhook>/secret", webhook_api.WebhookSecretView.as_view(), "api_webhook_secret"),
     path("profile/preferences/", notice_views.preferences, name="preferences"),
     path("notices/mute/", notice_views.mute, name="mute"),
     path("notices/unsubscribe/<str:token>/", notice_views.unsubscribe, name="unsubscribe"),

@@ -17,7 +17,7 @@ from core.canonical import utc_text
 from core.console import is_partial
 from core.errors import NotFound
 from core.paging import page_of
-from events import activity
+from events import activity, deliveries
 from events.models import DomainEvent
 
 PER_PAGE = 50
@@ -38,6 +38,7 @@ def activity_page(request: HttpRequest) -> HttpResponse:
         "page": page,
         "lines": activity.as_lines(page.rows),
         "mark": activity.chain_mark(),
+        "administers": deliveries.may_see_any(user),
         "kinds": sorted({kind.partition(".")[0] for kind in activity.PAGES} | {"deployment"}),
     }
     template = "activity/page.html#list" if is_partial(request) and request.GET.get("part") else "activity/page.html"

@@ -11,8 +11,10 @@ from csp.constants import NONCE, NONE, SELF
 
 from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
+from config.settings.chain import CHAIN_SOURCES, DEPLOYMENT_CHECKS  # noqa: F401
 from config.settings.logs import LOGGING  # noqa: F401
-from config.settings.outside import KAFKA, KAFKA_ENVELOPE, KAFKA_STREAMS, KAFKA_TOPICS, kafka_channels  # noqa: F401
+from config.settings.outside import *  # noqa: F403
+from config.settings.outside import kafka_channels
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from config.settings.work import *  # noqa: F403
 
@@ -295,30 +297,32 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "handler": "tickets.subscribers.follow_deployment",
     },
     "email": {
-        "facts": ("promotion.*", "deployment.*", "notices.*"),
+        "facts": ("promotion.*", "deployment.*", "notices.*", "webhook.disabled"),
         "notifier": "events.notifiers.email.EmailNotifier",
         # About a day: 50 minutes of doubling waits, then one attempt each hour.
         "attempts": 36,
         "longest_wait": 3600,
     },
 }
-SUBSCRIBERS |= kafka_channels()
-# Who reads facts for the chain, by the kind of thing a fact is about; see docs/chain.md.
-CHAIN_SOURCES = {
-    "ticket": "tickets.chain.read_facts",
-    "promotion": "promotions.chain.read_facts",
-    "event": "events.chain.record_source.read_facts",
-    "event_batch": "events.chain.record_source.read_facts",
+SUBSCRIBERS |= {
+    "webhooks": {
+        "facts": ("*",),
+        "but_not": ("notices.*", "delivery.*"),
+        "notifier": "events.notifiers.webhooks.WebhookNotifier",
+        "alone": True,
+        "lanes": True,
+        # About two days: five hours of doubling waits, then one attempt every six hours.
+        "attempts": 20,
+        "longest_wait": 21_600,
+    },
+    **kafka_channels(),
 }
-# What is asked whether a service may be deployed to an environment now.
-DEPLOYMENT_CHECKS = [
-    "events.chain.clearance.check_locks",
-    "events.chain.clearance.check_freezes",
-    "events.chain.clearance.check_incidents",
-    "promotions.clearance.check_approval",
-]
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
-NOTICES = ["promotions.notifiers.notices.NOTICES", "events.notifiers.digest.NOTICES"]
+NOTICES = [
+    "promotions.notifiers.notices.NOTICES",
+    "events.notifiers.operations.NOTICES",
+    "events.notifiers.digest.NOTICES",
+]
 
 # Open event streams: their address, and how many of one process and of one person there.
 LIVE_STREAM_URL = "/live"

@@ -16,3 +16,5 @@ DEMO_SEEDS = ["promotions.demo.seed_services", "tickets.demo.seed_tickets", "eve
 TRACKER_ANONYMOUS_TENANT = "tenant-finance"
 TRACKER_ANONYMOUS_RIGHTS = ["read", "write"]
 MCP_ANONYMOUS_ACCOUNT = "pierre.durand@cab-i.com"
+# Receivers on this machine may be tried.
+WEBHOOK_NETWORKS = ["127.0.0.0/8", "::1/128"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from config import env
@@ -48,3 +49,8 @@ def kafka_channels() -> dict[str, dict[str, Any]]:
         for stream, patterns in KAFKA_STREAMS.items()
         if KAFKA_TOPICS.get(stream)
     }
+
+
+# Webhooks out
+WEBHOOK_NETWORKS = env.items("WEBHOOK_NETWORKS")
+WEBHOOK_PATIENCE = dt.timedelta(hours=float(env.text("WEBHOOK_PATIENCE_HOURS")))

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('events', '0004_tracker_records'),
+        ('events', '0009_outside'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

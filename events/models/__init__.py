@@ -6,6 +6,15 @@ from events.models.deliveries import Delivery, DeliveryState, DispatchCursor
 from events.models.facts import GENESIS_HASH, DomainEvent
 from events.models.locks import Lock
 from events.models.notices import ChannelHealth, HeldNotice, Mode, MutedSubject, NoticePreference, NoticeSettings
+from events.models.outside import (
+    Severity,
+    SlackAccount,
+    SlackCall,
+    SlackCode,
+    SlackMessage,
+    Subscription,
+    WebhookEndpoint,
+)
 from events.models.records import Event, EventChange, StatusNumbers, TrackerClient
 
 __all__ = [
@@ -29,6 +38,13 @@ __all__ = [
     "MutedSubject",
     "NoticePreference",
     "NoticeSettings",
+    "Severity",
+    "SlackAccount",
+    "SlackCall",
+    "SlackCode",
+    "SlackMessage",
     "StatusNumbers",
+    "Subscription",
     "TrackerClient",
+    "WebhookEndpoint",
 ]

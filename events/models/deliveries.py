@@ -39,6 +39,7 @@ class Delivery(models.Model):
     next_at = models.DateTimeField(default=timezone.now)
     lease_until = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
+    trail = models.JSONField(default=list, blank=True, help_text="When it failed, and how: the last attempts.")
     receipt = models.JSONField(default=dict, blank=True, help_text="What the channel answered, such as a commit id.")
     created_at = models.DateTimeField(default=timezone.now)
     done_at = models.DateTimeField(null=True, blank=True)

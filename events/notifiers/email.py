@@ -91,11 +91,13 @@ def compose(fact: DomainEvent, kind: NoticeKind, address: str, user: User | None
         headers |= {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     message = EmailMultiAlternatives(
         subject=" ".join(words.subject.split()),
-        body=render_to_string(f"emails/{kind.name}.txt", context),
+        body=render_to_string([f"emails/{kind.name}.txt", "emails/notice.txt"], context),
         to=[address],
         headers=headers,
     )
-    message.attach_alternative(render_to_string(f"emails/{kind.name}.html", context), "text/html")
+    message.attach_alternative(
+        render_to_string([f"emails/{kind.name}.html", "emails/notice.html"], context), "text/html"
+    )
     return message
 
 

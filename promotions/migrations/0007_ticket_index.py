@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('promotions', '0005_counts_of_the_day'),
+        ('promotions', '0006_break_glass'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -18,6 +18,8 @@ from accounts.roles import Role
 from accounts.scopes import SCOPES
 from accounts.services import grant_role, issue_token, revoke_token
 from core.clock import now
+from events.endpoints.secrets import seal
+from events.models import WebhookEndpoint
 from promotions.models import Deployment, PromotionRequest
 from promotions.states import DeploymentState, State
 from promotions.wire import content_digest
@@ -177,6 +179,19 @@ def create(house: House, role: str, thing: str) -> HttpResponse:
     return house.callers[role].post(REQUESTS, sent)
 
 
+def on_webhook(method: str, rest: str = "", sent: Any = None) -> Call:
+    def call(house: House, role: str, thing: str) -> HttpResponse:
+        tenant = {"own": house.home_of(role), "retail": house.retail}.get(thing, house.finance)
+        endpoint = WebhookEndpoint.objects.create(
+            tenant=tenant, name="pipeline", url="https://ci.example.com/", patterns=["*"], secret=seal("whsec_AAAA")
+        )
+        number = 0 if thing == "missing" else endpoint.pk
+        return house.callers[role].call(method, f"/v1/webhooks/{number}{rest}", sent)
+
+    return call
+
+
+WEBHOOK = {"name": "another", "url": "https://ci.example.com/hook", "patterns": ["promotion.*"]}
 ONE = f"{REQUESTS}/{{number}}"
 CALLS: dict[str, Call] = {
     f"GET {REQUESTS}": plain("GET", REQUESTS),
@@ -204,6 +219,12 @@ CALLS: dict[str, Call] = {
     "POST /v1/tokens": plain("POST", "/v1/tokens", {"name": "x", "scopes": ["tokens:manage"]}),
     "GET /v1/tokens/{token}": on_token("GET"),
     "DELETE /v1/tokens/{token}": on_token("DELETE"),
+    "GET /v1/webhooks": plain("GET", "/v1/webhooks"),
+    "POST /v1/webhooks": plain("POST", "/v1/webhooks", WEBHOOK),
+    "GET /v1/webhooks/{webhook}": on_webhook("GET"),
+    "PATCH /v1/webhooks/{webhook}": on_webhook("PATCH", "", {"name": "renamed"}),
+    "DELETE /v1/webhooks/{webhook}": on_webhook("DELETE"),
+    "POST /v1/webhooks/{webhook}/secret": on_webhook("POST", "/secret", {}),
     "GET /api/schema": plain("GET", "/api/schema/"),
     "GET /api/docs": plain("GET", "/api/docs/"),
     **IEP_CALLS,

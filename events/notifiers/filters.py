@@ -1,0 +1,48 @@
+"""What a fact is about, so that endpoints and subscriptions can say which ones they want."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from events.channels import matches
+from events.models import DomainEvent, Severity
+from events.models.outside import FactFilter
+
+SEVERITIES = {
+    "low": Severity.LOW, "medium": Severity.MEDIUM, "high": Severity.HIGH, "critical": Severity.CRITICAL,
+    "P1": Severity.CRITICAL, "P2": Severity.HIGH, "P3": Severity.MEDIUM, "P4": Severity.LOW, "P5": Severity.LOW,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """Project, service and severity of a fact, as far as it has them."""
+
+    project: str = ""
+    service: str = ""
+    severity: Severity = Severity.ANY
+
+
+def matter_of(fact: DomainEvent) -> Matter:
+    """Read from what the apps write into their facts."""
+    spec = fact.data.get("document", {}).get("spec", {})
+    event = fact.data.get("event") or fact.data.get("lock") or {}
+    event = event if isinstance(event, dict) else {}
+    word = spec.get("request", {}).get("impactAssessment") or event.get("priority") or fact.data.get("priority") or ""
+    return Matter(
+        project=str(fact.data.get("project", "")),
+        service=str(spec.get("target", {}).get("name") or event.get("service") or fact.data.get("application") or ""),
+        severity=SEVERITIES.get(str(word), Severity.ANY),
+    )
+
+
+def wants(wish: FactFilter, fact: DomainEvent) -> bool:
+    """Whether the fact is one of those that are wished for."""
+    if not matches(fact.type, wish.patterns):
+        return False
+    matter = matter_of(fact)
+    return (
+        (not wish.project or wish.project.lower() == matter.project.lower())
+        and (not wish.service or wish.service.lower() == matter.service.lower())
+        and matter.severity >= wish.severity
+    )

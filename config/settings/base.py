@@ -270,6 +270,7 @@ STORY = [
     "promotions.story.promote_and_roll_back",
     "tickets.story.follow_a_plan",
     "tickets.story.work_over_mcp",
+    "events.story.trace_an_incident",
 ]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from core.doorbell import ring
 from events import notices, outbox
+from events.cdevents.webhooks import deliveries
 from events.chain import following
 from events.tracker import locks, retention
 
@@ -24,6 +26,18 @@ def sweep() -> None:
 def follow_chain() -> None:
     """Take new facts into the graph of the chain."""
     following.follow_log()
+
+
+@shared_task(name="events.process_delivery")
+def process_delivery(delivery: int) -> str:
+    return deliveries.process_delivery(delivery_id=delivery)
+
+
+@shared_task(name="events.sweep_inbound")
+def sweep_inbound() -> None:
+    """Find deliveries of webhooks that no doorbell was heard for."""
+    for delivery in deliveries.due_deliveries():
+        ring(deliveries.TASK, delivery)
 
 
 @shared_task(name="events.sweep_digests")

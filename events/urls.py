@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from core.rest import both_spellings
-from events import delivery_views, notice_views, views
+from events import delivery_views, notice_views, views, webhooks
 from events.endpoints import api as webhook_api
 from events.endpoints import views as webhook_views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("events.chain.urls")),
+    path("", include("events.api.urls")),
+    path("webhooks/<str:kind>/<uuid:key>", webhooks.webhook, name="webhook_in"),
     path("events/", include("events.tracker.pages.urls")),
     path("activity/", views.activity_page, name="activity"),
     path("activity/export.<str:form>", views.activity_export, name="activity_export"),

@@ -297,6 +297,10 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "facts": ("deployment.succeeded",),
         "handler": "tickets.subscribers.follow_deployment",
     },
+    "outside": {
+        "facts": ("event.received",),
+        "handler": "tickets.subscribers.follow_received_event",
+    },
     "email": {
         "facts": ("promotion.*", "deployment.*", "notices.*", "webhook.disabled"),
         "notifier": "events.notifiers.email.EmailNotifier",
@@ -368,6 +372,9 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
     },
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
+
+# Which tickets a text names: takes a tenant's number and texts; empty: none (events/cdevents/mentions.py).
+TICKET_MENTIONS = "tickets.selectors.find_mentions"
 
 # Import maps: what an application may ask of a promotion, and who is asked before production changes.
 IEP_POLICIES: dict[str, dict[str, Any]] = {

@@ -8,6 +8,8 @@ CHAIN_SOURCES = {
     "promotion": "promotions.chain.read_facts",
     "event": "events.chain.record_source.read_facts",
     "event_batch": "events.chain.record_source.read_facts",
+    "cdevent": "events.chain.received_source.read_events",
+    "cdevent_link": "events.chain.received_source.read_links",
 }
 # What is asked whether a service may be deployed to an environment now; see events/chain/clearance.py.
 DEPLOYMENT_CHECKS = [

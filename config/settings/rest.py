@@ -31,6 +31,7 @@ SPECTACULAR_SETTINGS = {
         "accounts.openapi.with_introduction",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "CDEventModeEnum": "events.models.received.Mode",
         "CapabilityEnum": "accounts.openapi.CAPABILITIES",
         "PromotionStateEnum": "promotions.states.State",
         "DeploymentStateEnum": "promotions.states.DeploymentState",

@@ -33,6 +33,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_DB_REUSE_MAX = 10**9
 CELERY_BEAT_SCHEDULE = {
     "sweep facts": {"task": "events.sweep", "schedule": 15.0},
+    "sweep webhooks": {"task": "events.sweep_inbound", "schedule": 15.0},
     "sweep locks": {"task": "events.sweep_locks", "schedule": 30.0},
     "forget old events": {"task": "events.forget_old_events", "schedule": 3600.0},
     "sweep deployments": {"task": "promotions.sweep_deployments", "schedule": 5.0},

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('events', '0009_outside'),
+        ('events', '0005_received_cdevents'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

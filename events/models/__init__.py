@@ -15,7 +15,9 @@ from events.models.outside import (
     Subscription,
     WebhookEndpoint,
 )
+from events.models.received import DeadLetter, LetterState, ReceivedEvent, ReceivedLink
 from events.models.records import Event, EventChange, StatusNumbers, TrackerClient
+from events.models.sources import EventSource, InboundDelivery, InboundState, SourceKind
 
 __all__ = [
     "GENESIS_HASH",
@@ -24,25 +26,33 @@ __all__ = [
     "ChainNode",
     "ChainStatement",
     "ChannelHealth",
+    "DeadLetter",
     "Delivery",
     "DeliveryState",
     "DispatchCursor",
     "DomainEvent",
     "Event",
     "EventChange",
+    "EventSource",
     "Freeze",
     "HeldNotice",
+    "InboundDelivery",
+    "InboundState",
+    "LetterState",
     "Lock",
     "LogFollower",
     "Mode",
     "MutedSubject",
     "NoticePreference",
     "NoticeSettings",
+    "ReceivedEvent",
+    "ReceivedLink",
     "Severity",
     "SlackAccount",
     "SlackCall",
     "SlackCode",
     "SlackMessage",
+    "SourceKind",
     "StatusNumbers",
     "Subscription",
     "TrackerClient",

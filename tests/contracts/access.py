@@ -25,6 +25,7 @@ from promotions.states import DeploymentState, State
 from promotions.wire import content_digest
 from tests.api import REQUESTS, Caller, body
 from tests.conftest import content
+from tests.contracts.access_cdevents import CDEVENT_CALLS
 from tests.contracts.access_chain import CHAIN_CALLS
 from tests.contracts.access_iep import IEP_CALLS
 from tests.contracts.access_tickets import TICKET_CALLS
@@ -230,6 +231,7 @@ CALLS: dict[str, Call] = {
     **IEP_CALLS,
     **TICKET_CALLS,
     **CHAIN_CALLS,
+    **CDEVENT_CALLS,
 }
 
 

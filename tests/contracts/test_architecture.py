@@ -159,6 +159,7 @@ WITHOUT_ACTOR = {
         "remind_reviewers",
     },
     "tickets": {
+        "follow_event",
         "resolve_deployed_ticket",
         "stop_silent_workers",
         "take_back_deployed_ticket",

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from accounts.roles import Capability
 from events.chain.keys import (
     SHA,
+    TICKET_KEY,
     artifact_key,
     bounded,
     change_key,
@@ -287,6 +288,19 @@ class _Reading:
             self.told.lead(deployment, EdgeKind.RUNS_IN, place)
         return deployment
 
+    def read_deployment(self) -> Ref | None:
+        """A deployment that failed, which the standard has no word for."""
+        service, environment = self.reference("service"), environment_named(self.reference("environment"))
+        if self.event["predicate"] != "failed" or not service:
+            return None
+        deployment = self.thing(
+            NodeKind.DEPLOYMENT, scoped(self.event["source"], self.event["id"]), at=self.at, ended_at=self.at,
+            label=f"Deploy {service}", service=service, environment=environment, state=State.FAILED,
+        )  # fmt: skip
+        if artifact := self.artifact():
+            self.told.lead(artifact, EdgeKind.DEPLOYED, deployment)
+        return deployment
+
     def read_incident(self) -> Ref:
         predicate = self.event["predicate"]
         incident = self.thing(
@@ -304,8 +318,11 @@ class _Reading:
     def read_ticket(self) -> Ref:
         """A ticket of an outside tracker; of ours the facts tell more, and later."""
         predicate = self.event["predicate"]
+        key = ticket_key(self.subject["id"])
+        if not TICKET_KEY.fullmatch(key):  # such as a number, which means something in its repository only
+            key = ticket_key(self.text("uri") or scoped(self.subject["source"], self.subject["id"]))
         return self.thing(
-            NodeKind.TICKET, ticket_key(self.subject["id"]), label=self.text("summary"), url=self.text("uri"),
+            NodeKind.TICKET, key, label=self.text("summary"), url=self.text("uri"),
             at=self.at if predicate == "created" else None,
             state={"created": "open", "closed": "closed"}.get(predicate),
         )  # fmt: skip
@@ -331,5 +348,5 @@ _SUBJECTS: dict[str, Callable[[_Reading], Ref | None]] = {
     "pipelinerun": _Reading.read_build, "taskrun": _Reading.read_build, "testcaserun": _Reading.read_test,
     "testsuiterun": _Reading.read_test, "artifact": _Reading.read_artifact, "service": _Reading.read_service,
     "incident": _Reading.read_incident, "ticket": _Reading.read_ticket, "approval": _Reading.read_approval,
-    "environment": _Reading.read_environment,
+    "environment": _Reading.read_environment, "deployment": _Reading.read_deployment,
 }  # fmt: skip

@@ -46,6 +46,9 @@ SPECTACULAR_SETTINGS = {
         "TicketResolutionEnum": "tickets.api.answers.RESOLUTIONS",
         "TicketLinkKindEnum": "tickets.types.LinkKind",
         "TicketCommentKindEnum": "tickets.types.CommentKind",
+        "ChainThingKindEnum": "events.chain.kinds.NodeKind",
+        "ChainWayKindEnum": "events.chain.kinds.EdgeKind",
+        "ClearanceEnum": "events.chain.api.answers.ANSWERS",
         "WorkerStatusEnum": "tickets.api.answers.PRESENCES",
     },
 }

@@ -31,7 +31,7 @@ class Scene:
         }
         return str(self.devops.post(f"{TRACKER}/event", body)["event"]["metadata"]["id"])
 
-    def chain(self, by: Caller, **start: str) -> dict[str, Any]:
+    def chain(self, by: Caller, **start: Any) -> dict[str, Any]:
         return dict(by.get("/v1/chain", **start))
 
 

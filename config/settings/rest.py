@@ -28,6 +28,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["accounts.openapi.without_second_spellings"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "events.tracker.api.description.with_tracker",
         "accounts.openapi.with_introduction",
     ],
     "ENUM_NAME_OVERRIDES": {

@@ -7,6 +7,7 @@ from events.models.facts import GENESIS_HASH, DomainEvent
 from events.models.locks import Lock
 from events.models.notices import ChannelHealth, HeldNotice, Mode, MutedSubject, NoticePreference, NoticeSettings
 from events.models.outside import (
+    Reminder,
     Severity,
     SlackAccount,
     SlackCall,
@@ -47,6 +48,7 @@ __all__ = [
     "NoticeSettings",
     "ReceivedEvent",
     "ReceivedLink",
+    "Reminder",
     "Severity",
     "SlackAccount",
     "SlackCall",

@@ -9,8 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 
 from django.conf import settings
+from django.db.models import F
 from django.utils.crypto import salted_hmac
 
+from accounts.models import User
+from core.errors import NotAllowed
 from events.models import EventSource, SourceKind
 
 PREFIX = "whsec_"
@@ -23,6 +26,18 @@ def secret_of(source: EventSource, site_key: str = "") -> str:
     about = f"{source.key}:{source.edition}"
     made = salted_hmac("events.webhooks", about, secret=site_key or None, algorithm="sha256").digest()
     return PREFIX + base64.b64encode(made).decode()
+
+
+def may_renew(source: EventSource, user: User) -> bool:
+    """Whoever may change sources in the admin."""
+    return user.has_perm("events.change_eventsource")
+
+
+def renew_secret(*, source: EventSource, by: User) -> None:
+    """The next edition of the secret; the present one ends at once. NotAllowed without the right to change sources."""
+    if not may_renew(source, by):
+        raise NotAllowed("You may not change sources. Ask an administrator.", code="not_authorized")
+    EventSource.objects.filter(pk=source.pk).update(edition=F("edition") + 1)
 
 
 def _secrets_of(source: EventSource) -> list[str]:

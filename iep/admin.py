@@ -64,7 +64,7 @@ class ApplicationAdmin(Admin):
 class OfApplications(ReadOnlyAdmin):
     """Rows of the applications that the person may see."""
 
-    list_filter = ("application",)
+    list_filter: tuple[str, ...] = ("application",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         user = request.user

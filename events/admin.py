@@ -144,7 +144,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
             "Try again now",
             run=_retry,
             icon="refresh",
-            offered=lambda delivery, by: delivery.state != DeliveryState.DONE and by.has_perm("events.change_delivery"),
+            offered=lambda delivery, by: delivery.state != DeliveryState.DONE,
+            permission="events.change_delivery",
             about=lambda delivery: [
                 ("Fact", str(delivery.fact)),
                 ("Channel", delivery.channel),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from celery import shared_task
 
 from core.doorbell import ring
-from events import notices, outbox
+from events import notices, outbox, reminders
 from events.cdevents.webhooks import deliveries
+from events.endpoints.services import switch_off_failing_endpoints
+from events.slack import calls
 from events.tracker import locks, retention
 
 
@@ -51,3 +53,30 @@ def sweep_locks() -> None:
 def forget_old_events() -> None:
     """Delete events that are older than the setting keeps."""
     retention.forget_old_events()
+
+
+@shared_task(name="events.perform_slack_call")
+def perform_slack_call(pk: int) -> None:
+    """Do what somebody asked for in Slack."""
+    calls.perform_call(pk)
+
+
+@shared_task(name="events.sweep_slack_calls")
+def sweep_slack_calls() -> None:
+    """Do what no doorbell was heard for, and forget what is long done."""
+    for pk in calls.unheard_calls():
+        calls.perform_call(pk)
+    calls.forget_calls()
+
+
+@shared_task(name="events.sweep_endpoints")
+def sweep_endpoints() -> None:
+    """Switch off webhooks that nobody answers for days."""
+    switch_off_failing_endpoints()
+
+
+@shared_task(name="events.remind")
+def remind() -> None:
+    """Remind of what nobody did: dead letters, tokens about to end."""
+    reminders.remind_of_dead_letters()
+    reminders.remind_of_tokens()

@@ -189,6 +189,12 @@ class NothingForm(DomainForm):
     version = forms.CharField(widget=forms.HiddenInput)
 
 
+class StopWorkerForm(DomainForm):
+    """Why a worker works no more."""
+
+    comment = forms.CharField(label="Reason", widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": 500}))
+
+
 class CommentForm(DomainForm):
     """Something to say on the record."""
 

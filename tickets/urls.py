@@ -24,6 +24,7 @@ _ONE: list[tuple[str, Callable[..., HttpResponse], str]] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tickets.api.urls")),
     path("workers/", workers.worker_list, name="workers"),
+    path("workers/<slug:tenant>/<str:worker_id>/stop/", workers.worker_stop, name="worker_stop"),
     path("tickets/", board.ticket_board, name="tickets"),
     path("tickets/new/", form.ticket_new, name="ticket_new"),
     path("tickets/preview/", form.preview, name="ticket_preview"),

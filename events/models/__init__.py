@@ -6,6 +6,7 @@ from events.models.facts import GENESIS_HASH, DomainEvent
 from events.models.locks import Lock
 from events.models.notices import ChannelHealth, HeldNotice, Mode, MutedSubject, NoticePreference, NoticeSettings
 from events.models.outside import (
+    Reminder,
     Severity,
     SlackAccount,
     SlackCall,
@@ -41,6 +42,7 @@ __all__ = [
     "NoticeSettings",
     "ReceivedEvent",
     "ReceivedLink",
+    "Reminder",
     "Severity",
     "SlackAccount",
     "SlackCall",

@@ -1,4 +1,4 @@
-"""How a fact is told to other systems: the names of the promotion requests' specification, or CloudEvents 1.0."""
+"""How a fact is told to other systems: by the requests' specification, as a CloudEvent of ours, or as CDEvents."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ from typing import Any
 from django.conf import settings
 
 from core.canonical import utc_text
+from events.cdevents.emission import BATCH_CONTENT_TYPE, as_cloudevent, cdevents_of
 from events.models import DomainEvent
 
 VERSION = "1.0"
 PLAIN, CLOUDEVENTS = "plain", "cloudevents"
-FORMS = (PLAIN, CLOUDEVENTS)
-CONTENT_TYPES = {PLAIN: "application/json", CLOUDEVENTS: "application/cloudevents+json"}
+# As CDEvents, in the words of a profile: all events that the fact makes, as one batch of CloudEvents.
+CDEVENTS = {
+    "cdevents": "standard", "cdevents-custom": "custom", "cdevents-draft": "draft", "cdevents-all": "draft-custom"
+}  # fmt: skip
+FORMS = (PLAIN, CLOUDEVENTS, *CDEVENTS)
+CONTENT_TYPES = {
+    PLAIN: "application/json",
+    CLOUDEVENTS: "application/cloudevents+json",
+    **dict.fromkeys(CDEVENTS, BATCH_CONTENT_TYPE),
+}
 
 
 def event_name(fact_type: str) -> str:
@@ -60,7 +69,14 @@ def _cloudevent(fact: DomainEvent) -> dict[str, Any]:
     }
 
 
-def envelope(fact: DomainEvent, form: str) -> dict[str, Any]:
-    """The fact in one of FORMS; telling it again gives the same id. Its tenant should be loaded."""
+def says_anything(fact: DomainEvent, form: str) -> bool:
+    """Whether there is anything to tell: CDEvents have no word for some facts."""
+    return form not in CDEVENTS or bool(cdevents_of(fact, profile=CDEVENTS[form]))
+
+
+def envelope(fact: DomainEvent, form: str) -> dict[str, Any] | list[dict[str, Any]]:
+    """The fact in one of FORMS; telling it again gives the same ids. Its tenant should be loaded."""
+    if form in CDEVENTS:
+        return [as_cloudevent(body) for body in cdevents_of(fact, profile=CDEVENTS[form])]
     make: Callable[[DomainEvent], dict[str, Any]] = {PLAIN: _plain, CLOUDEVENTS: _cloudevent}[form]
     return make(fact)

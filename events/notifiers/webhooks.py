@@ -13,10 +13,10 @@ from django.conf import settings
 from core.clock import now
 from core.failpoints import failpoint
 from events.endpoints.guard import Forbidden, Line, Unreachable
-from events.endpoints.health import note_failure, note_success, switch_off
+from events.endpoints.health import note_failure, note_success
 from events.endpoints.secrets import sign, unseal
 from events.models import Delivery, DomainEvent, WebhookEndpoint
-from events.notifiers.envelope import CONTENT_TYPES, envelope
+from events.notifiers.envelope import CONTENT_TYPES, envelope, says_anything
 from events.notifiers.filters import wants
 from events.types import DeliveryFailed, DeliveryRefused
 
@@ -33,7 +33,9 @@ class WebhookNotifier:
         if fact.tenant_id is None or not fact.audience_capability:
             return []
         endpoints = WebhookEndpoint.objects.filter(tenant=fact.tenant_id, disabled_at=None)
-        return [str(endpoint.pk) for endpoint in endpoints if wants(endpoint, fact)]
+        return [
+            str(endpoint.pk) for endpoint in endpoints if wants(endpoint, fact) and says_anything(fact, endpoint.form)
+        ]
 
     def send(self, delivery: Delivery) -> dict[str, Any]:
         with self.session() as send:
@@ -101,7 +103,7 @@ def _judge(endpoint: WebhookEndpoint, status: int, retry_after: str) -> None:
     if 200 <= status < 300:
         return
     if status == 410:
-        switch_off(endpoint, "It answered 410 Gone: nobody wants these any more.")
+        note_failure(endpoint, "It answered 410 Gone: nobody wants these any more.", gone=True)
         raise DeliveryRefused("It answered 410 Gone.")
     note_failure(endpoint, f"It answered {status}.")
     told = " Redirects are not followed: give the final address." if 300 <= status < 400 else ""

@@ -66,7 +66,8 @@ def actions_for(
     if running is not None and running.cancel_requested_at is None:
         offered.append((Action("cancel", "Stop deployment", "ban", "danger"), permissions.check_can_cancel))
     if promotion.state == State.DEPLOYED:
-        offered.append((Action("roll_back", "Roll back", "undo-2"), permissions.check_can_roll_back))
+        look = "danger" if promotion.review == Review.OBJECTED else ""
+        offered.append((Action("roll_back", "Roll back", "undo-2", look), permissions.check_can_roll_back))
     if promotion.author_id == user.pk and PROMOTION.find(promotion.state, "withdraw"):
         offered.append((Action("withdraw", "Withdraw", "undo-2"), permissions.check_can_withdraw))
     for action, check in offered:

@@ -134,6 +134,26 @@ def one_active(tenant: Tenant, content: PromotionContent, error: IntegrityError)
     )
 
 
+def content_changed(
+    promotion: PromotionRequest, reviewed: str, remedy: str = "Read it again, then decide."
+) -> Conflict:
+    """The refusal to act on something else than was read; tells what changed since."""
+    edits = DomainEvent.objects.about(SUBJECT_TYPE, promotion.number).filter(type="promotion.edited")
+    changed: set[str] = set()
+    seen = False
+    for fact in edits.order_by("sequence"):
+        seen = seen or fact.data["digest_before"] == reviewed
+        if seen:
+            changed |= set(fact.data["changed"])
+    what = ", ".join(sorted(changed)) or "its content"
+    return Conflict(
+        f"{promotion.number} changed since you {'reviewed' if 'decide' in remedy else 'opened'} it ({what}). {remedy}",
+        code="content_changed",
+        field="digest",
+        details={"changed": sorted(changed), "digest": promotion.digest},
+    )
+
+
 def visible_request(user: User, number: str) -> PromotionRequest:
     """The request with this number if `user` may see it, and whether they muted it (`is_muted`).
 

@@ -72,10 +72,10 @@ def world(make_request, tenant, devops, cpi, target) -> dict[str, str]:
     return {name: promotion.number for name, promotion in names.items()}
 
 
-def violations(page) -> list[str]:
+def violations(page, rules: dict = RULES) -> list[str]:
     """What axe finds, one line for each element."""
     page.evaluate(AXE)
-    found = page.evaluate("rules => axe.run(document, rules)", RULES)["violations"]
+    found = page.evaluate("rules => axe.run(document, rules)", rules)["violations"]
     return [
         f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:300]}" for one in found for node in one["nodes"]
     ]

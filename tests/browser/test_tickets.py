@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from playwright.sync_api import expect
 
@@ -32,7 +34,7 @@ def gated(tenant, devops, worker) -> Ticket:
         project=project, by=devops, key="PAY-1",
         content=TicketContent(
             "Refunds for partial shipments", described, plan, "story", 1, ("refunds", "customer-facing"),
-            (devops.email,),
+            (devops.email,), dt.date(2026, 1, 31),
         ),
     )  # fmt: skip
     other = open_ticket(
@@ -100,8 +102,30 @@ def test_reading_and_deciding_work_without_javascript(window, gated, cpi):
     expect(page.locator("#ticket header .badge")).to_have_text("Approved")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_a_worker_is_stopped_from_its_page(window, gated, devops):
+    page = window(devops)
+    page.goto("/workers/")
+    page.get_by_role("link", name="Stop developer-1").click()
+    page.get_by_label("Reason").fill("Out of memory")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#toasts")).to_contain_text("developer-1 is stopped")
+    expect(page.locator("#workers")).to_contain_text("Out of memory")
+    expect(page.get_by_role("link", name="Stop developer-1")).to_have_count(0)
+
+
+def test_the_board_is_narrowed_to_a_person(window, gated, devops, cpi):
+    page = window(cpi)
+    page.goto("/tickets/")
+    page.get_by_label("Assignee").select_option(label=devops.get_full_name())
+    expect(page.locator("[data-row]")).to_have_count(1)
+    expect(page.locator("[data-row]")).to_contain_text("PAY-1")
+    page.get_by_label("Assignee").select_option(label="Mine")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("width", "theme"), [(360, "light"), (NARROW, "dark"), (WIDE, "light"), (WIDE, "dark"), (3840, "light")]
+)
 def test_every_page_of_tickets_is_accessible_and_fits(width, theme, window, gated, cpi, picture):
     page, faults = window(cpi, width=width, theme=theme), []
     for name, address in {
@@ -114,7 +138,9 @@ def test_every_page_of_tickets_is_accessible_and_fits(width, theme, window, gate
         "ticket-edit": "/tickets/PAY-1/edit/",
         "ticket-verb": "/tickets/PAY-1/decline-gate/",
         "tickets-bulk": "/tickets/bulk/?ticket=tenant-finance/PAY-1&ticket=tenant-finance/PAY-2",
+        "ticket-move": "/tickets/PAY-2/start/",
         "workers": "/workers/",
+        "worker-stop": "/workers/tenant-finance/developer-1/stop/",
     }.items():
         page.goto(address)
         page.wait_for_function("document.fonts.ready.then(() => true)")

@@ -57,6 +57,7 @@ from tickets.services.moves import (
 from tickets.services.projects import create_project, edit_project, ensure_project
 from tickets.services.queue import queue_task, retry_task
 from tickets.services.relations import add_dependency, link_ticket, remove_dependency, unlink_ticket
+from tickets.services.reminders import remind_of_overdue_tickets
 from tickets.services.stages import complete_stage, fail_task, go_back_a_stage, release_task, set_stage
 from tickets.services.tickets import comment_on_ticket, edit_ticket, open_ticket
 from tickets.services.workers import heartbeat_worker, register_worker, stop_silent_workers, stop_worker
@@ -85,6 +86,7 @@ __all__ = [
     "queue_task",
     "register_worker",
     "release_task",
+    "remind_of_overdue_tickets",
     "remove_dependency",
     "reopen_ticket",
     "resolve_deployed_ticket",

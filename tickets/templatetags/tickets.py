@@ -7,10 +7,12 @@ from typing import Any
 from django import template
 from django.template.context import Context
 
+from core.clock import now
 from core.looks import Look
 from tickets.models import Ticket
 from tickets.pages.addresses import address_of
 from tickets.pages.looks import COMMENTS, LINKS, PRIORITIES, STATES, TASKS, TYPES, WORKERS
+from tickets.states import State
 
 register = template.Library()
 
@@ -56,6 +58,13 @@ def state_look(state: str) -> Look:
 @register.filter
 def comment_look(kind: str) -> Look:
     return COMMENTS.get(kind, Look("", "grey"))
+
+
+@register.filter
+def is_overdue(ticket: Ticket) -> bool:
+    """Whether its day is over, in UTC, and it is not done."""
+    done = ticket.is_closed or ticket.state == State.RESOLVED
+    return bool(ticket.due_date and ticket.due_date < now().date() and not done)
 
 
 @register.filter

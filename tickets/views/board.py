@@ -48,6 +48,8 @@ def ticket_board(request: HttpRequest) -> HttpResponse:
     template = "tickets/board.html#tickets" if part == "tickets" else "tickets/board.html"
     if part != "tickets":
         context["projects"] = board.projects_to_filter_by(user)
+        context["people"] = board.people_to_filter_by(user)
+        context["assignee_known"] = any(person.email.lower() == wanted.assignee.lower() for person in context["people"])
     return render(request, template, context)
 
 

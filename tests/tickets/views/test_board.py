@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tickets.models import Ticket
+from tickets.models import Ticket, Worker
 from tickets.services import close_ticket, ensure_project, move_ticket
 from tickets.types import Priority
 
@@ -147,3 +149,49 @@ def test_workers_and_what_they_hold(browse, claimed, make_worker, viewer, outsid
     assert "TICKET-001" in page
     assert "tester-1" not in browse(viewer).get("/workers/?status=active").content.decode()
     assert "architect-1" not in browse(outsider).get("/workers/").content.decode()
+
+
+def test_the_menu_of_assignees_names_people_of_ones_own_tenants(browse, ticket, devops, other_devops, viewer, outsider):
+    page = browse(viewer).get("/tickets/").content.decode()
+    assert f'<option value="{other_devops.email}">Other Devops</option>' in page
+    assert outsider.email not in page
+    chosen = browse(viewer).get(f"/tickets/?assignee={devops.email}").content.decode()
+    assert f'<option value="{devops.email}" selected>Devops</option>' in chosen
+    stranger = browse(viewer).get("/tickets/?assignee=nobody@example.com").content.decode()
+    assert '<option value="nobody@example.com" selected>' in stranger
+
+
+def test_a_day_that_is_over_shows_until_the_work_is_done(browse, make_ticket, devops):
+    late = make_ticket("LATE-1", due_date=dt.date(2020, 1, 2))
+    make_ticket("SOON-1", due_date=dt.date(2999, 1, 2))
+    page = browse(devops).get("/tickets/").content.decode()
+    assert "overdue, 2 Jan 2020" in page
+    assert "due 2 Jan 2999" in page
+    assert "overdue" in browse(devops).get("/tickets/LATE-1/").content.decode()
+    close_ticket(ticket=late, by=devops)
+    assert "overdue" not in browse(devops).get("/tickets/LATE-1/").content.decode()
+
+
+STOP = "/workers/tenant-finance/architect-1/stop/"
+
+
+def test_a_worker_is_stopped_by_its_owner_and_by_coordinators(browse, claimed, viewer, outsider, devops, worker):
+    address = 'href="/workers/tenant-finance/architect-1/stop/"'
+    assert address in browse(devops).get("/workers/").content.decode()
+    assert address in browse(worker).get("/workers/").content.decode()
+    assert address not in browse(viewer).get("/workers/").content.decode()
+    asked = browse(devops).get(STOP).content.decode()
+    assert "TICKET-001" in asked
+    assert "which is queued again" in asked
+    assert "<button" not in browse(viewer).get(STOP).content.decode().partition("page__lead")[2].partition("</main>")[0]
+    assert browse(viewer).post(STOP, {"comment": ""}).status_code == 422
+    assert browse(outsider).post(STOP).status_code == browse(outsider).get(STOP).status_code == 404
+    claimed.refresh_from_db()
+    assert claimed.state == "claimed"
+    answer = browse(devops).post(STOP, {"comment": "It went astray"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/workers/")
+    claimed.refresh_from_db()
+    stopped = Worker.objects.get()
+    assert (claimed.state, stopped.status, stopped.stop_reason) == ("queued", "stopped", "It went astray")
+    assert "It is stopped already" in browse(devops).get(STOP).content.decode()
+    assert address not in browse(devops).get("/workers/").content.decode()

@@ -7,6 +7,7 @@ from celery import shared_task
 from core.doorbell import ring
 from events import notices, outbox, reminders
 from events.cdevents.webhooks import deliveries
+from events.chain import following
 from events.endpoints.services import switch_off_failing_endpoints
 from events.slack import calls
 from events.tracker import locks, retention
@@ -21,6 +22,12 @@ def deliver(channel: str) -> int:
 def sweep() -> None:
     """Find what no doorbell was heard for."""
     outbox.ring_channels(outbox.route_facts() | outbox.due_channels())
+
+
+@shared_task(name="events.follow_chain")
+def follow_chain() -> None:
+    """Take new facts into the graph of the chain."""
+    following.follow_log()
 
 
 @shared_task(name="events.process_delivery")

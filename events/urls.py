@@ -12,6 +12,7 @@ from events.endpoints import views as webhook_views
 from events.slack import webhooks as slack
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("events.chain.urls")),
     path("", include("events.api.urls")),
     path("webhooks/<str:kind>/<uuid:key>", webhooks.webhook, name="webhook_in"),
     path("events/dead-letters/", pages.letter_list, name="dead_letters"),

@@ -11,6 +11,7 @@ from csp.constants import NONCE, NONE, SELF
 
 from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
+from config.settings.chain import CHAIN_SOURCES, DEPLOYMENT_CHECKS  # noqa: F401
 from config.settings.import_maps import (  # noqa: F401
     IEP_POLICIES,
     IEP_POLICY_SECONDS,
@@ -283,6 +284,7 @@ STORY = [
     "tickets.story.work_over_mcp",
     "iep.story.save_release_and_take_back",
     "promotions.channels_story.tell_everyone",
+    "events.story.trace_an_incident",
 ]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.

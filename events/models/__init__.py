@@ -1,6 +1,7 @@
 """Tables of the fact log, its delivery, what people want to hear of it, and of what is recorded: events, locks, catalogue."""
 
 from events.models.catalog import CatalogEntry
+from events.models.chain import ChainEdge, ChainNode, ChainStatement, Freeze, LogFollower
 from events.models.deliveries import Delivery, DeliveryState, DispatchCursor
 from events.models.facts import GENESIS_HASH, DomainEvent
 from events.models.locks import Lock
@@ -22,6 +23,9 @@ from events.models.sources import EventSource, InboundDelivery, InboundState, So
 __all__ = [
     "GENESIS_HASH",
     "CatalogEntry",
+    "ChainEdge",
+    "ChainNode",
+    "ChainStatement",
     "ChannelHealth",
     "DeadLetter",
     "Delivery",
@@ -31,11 +35,13 @@ __all__ = [
     "Event",
     "EventChange",
     "EventSource",
+    "Freeze",
     "HeldNotice",
     "InboundDelivery",
     "InboundState",
     "LetterState",
     "Lock",
+    "LogFollower",
     "Mode",
     "MutedSubject",
     "NoticePreference",

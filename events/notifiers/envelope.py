@@ -1,4 +1,4 @@
-"""How a fact is told to other systems: by the requests' specification, as a CloudEvent of ours, or as CDEvents."""
+"""How a fact is told to other systems: the names of the promotion requests' specification, or CloudEvents 1.0."""
 
 from __future__ import annotations
 
@@ -8,21 +8,16 @@ from typing import Any
 from django.conf import settings
 
 from core.canonical import utc_text
-from events.cdevents.emission import BATCH_CONTENT_TYPE, as_cloudevent, cdevents_of
 from events.models import DomainEvent
 
 VERSION = "1.0"
 PLAIN, CLOUDEVENTS = "plain", "cloudevents"
-# As CDEvents, in the words of a profile: all events that the fact makes, as one batch of CloudEvents.
+# As CDEvents, each in the words of a profile (events/cdevents/emission.py).
 CDEVENTS = {
     "cdevents": "standard", "cdevents-custom": "custom", "cdevents-draft": "draft", "cdevents-all": "draft-custom"
 }  # fmt: skip
 FORMS = (PLAIN, CLOUDEVENTS, *CDEVENTS)
-CONTENT_TYPES = {
-    PLAIN: "application/json",
-    CLOUDEVENTS: "application/cloudevents+json",
-    **dict.fromkeys(CDEVENTS, BATCH_CONTENT_TYPE),
-}
+CONTENT_TYPES = dict.fromkeys((CLOUDEVENTS, *CDEVENTS), "application/cloudevents+json") | {PLAIN: "application/json"}
 
 
 def event_name(fact_type: str) -> str:
@@ -69,14 +64,16 @@ def _cloudevent(fact: DomainEvent) -> dict[str, Any]:
     }
 
 
-def says_anything(fact: DomainEvent, form: str) -> bool:
-    """Whether there is anything to tell: CDEvents have no word for some facts."""
-    return form not in CDEVENTS or bool(cdevents_of(fact, profile=CDEVENTS[form]))
+def envelopes(fact: DomainEvent, form: str) -> list[dict[str, Any]]:
+    """The fact in one of FORMS, as CDEvents perhaps several or none; telling it again gives the same ids."""
+    if form not in CDEVENTS:
+        return [envelope(fact, form)]
+    from events.cdevents.emission import as_cloudevent, cdevents_of  # loads the schemas of CDEvents
+
+    return [as_cloudevent(body) for body in cdevents_of(fact, profile=CDEVENTS[form])]
 
 
-def envelope(fact: DomainEvent, form: str) -> dict[str, Any] | list[dict[str, Any]]:
-    """The fact in one of FORMS; telling it again gives the same ids. Its tenant should be loaded."""
-    if form in CDEVENTS:
-        return [as_cloudevent(body) for body in cdevents_of(fact, profile=CDEVENTS[form])]
+def envelope(fact: DomainEvent, form: str) -> dict[str, Any]:
+    """The fact as one message, plain or as a CloudEvent; telling it again gives the same id. Its tenant should be loaded."""
     make: Callable[[DomainEvent], dict[str, Any]] = {PLAIN: _plain, CLOUDEVENTS: _cloudevent}[form]
     return make(fact)

@@ -1,0 +1,14 @@
+"""How Tracker's faces count, what strangers may do there, locks that deployments take, and how long events are kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from config import env
+
+TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")
+TRACKER_ANONYMOUS_TENANT = env.text("TRACKER_ANONYMOUS_TENANT")
+TRACKER_ANONYMOUS_RIGHTS = env.items("TRACKER_ANONYMOUS_RIGHTS")
+TRACKER_AUTO_LOCK = env.text("TRACKER_AUTO_LOCK")
+TRACKER_LOCK_LIFETIME = dt.timedelta(hours=float(env.text("TRACKER_LOCK_HOURS")))
+TRACKER_RETENTION = dt.timedelta(days=float(env.text("TRACKER_RETENTION_DAYS")))

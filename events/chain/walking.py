@@ -92,11 +92,12 @@ WITH RECURSIVE start(id) AS (
     UNION SELECT id FROM (SELECT id FROM back LIMIT %(back)s) AS causes
     UNION SELECT id FROM (SELECT id FROM forth LIMIT %(forth)s) AS effects
 )
-SELECT {", ".join(f"node.{name}" for name in _COLUMNS)}, (
-    SELECT jsonb_agg(DISTINCT jsonb_build_array(edge.kind, edge.to_node_id)) FROM events_chainedge AS edge
-    WHERE edge.from_node_id = node.id AND edge.to_node_id IN (SELECT id FROM found)
-)
-FROM found JOIN events_chainnode AS node USING (id)
+SELECT {", ".join(f"node.{name}" for name in _COLUMNS)}, onward.ways
+FROM found JOIN events_chainnode AS node USING (id) LEFT JOIN (
+    SELECT edge.from_node_id AS id, jsonb_agg(DISTINCT jsonb_build_array(edge.kind, edge.to_node_id)) AS ways
+    FROM found JOIN events_chainedge AS edge ON edge.from_node_id = found.id JOIN found AS met ON met.id = edge.to_node_id
+    GROUP BY edge.from_node_id
+) AS onward USING (id)
 """  # noqa: S608 (composed of constants)
 
 

@@ -32,6 +32,7 @@ SPECTACULAR_SETTINGS = {
         "accounts.openapi.with_introduction",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "CDEventModeEnum": "events.models.received.Mode",
         "CapabilityEnum": "accounts.openapi.CAPABILITIES",
         "PromotionStateEnum": "promotions.states.State",
         "DeploymentStateEnum": "promotions.states.DeploymentState",
@@ -45,6 +46,9 @@ SPECTACULAR_SETTINGS = {
         "TicketResolutionEnum": "tickets.api.answers.RESOLUTIONS",
         "TicketLinkKindEnum": "tickets.types.LinkKind",
         "TicketCommentKindEnum": "tickets.types.CommentKind",
+        "ChainThingKindEnum": "events.chain.kinds.NodeKind",
+        "ChainWayKindEnum": "events.chain.kinds.EdgeKind",
+        "ClearanceEnum": "events.chain.api.answers.ANSWERS",
         "WorkerStatusEnum": "tickets.api.answers.PRESENCES",
     },
 }

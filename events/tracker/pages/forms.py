@@ -31,7 +31,7 @@ class UtcField(forms.DateTimeField):
 
     def to_python(self, value: Any) -> dt.datetime | None:
         with timezone.override(dt.UTC):
-            return super().to_python(value)  # type: ignore[no-any-return]
+            return super().to_python(value)
 
 
 def _moment(label: str, text: str) -> UtcField:

@@ -21,6 +21,7 @@ from config.settings.import_maps import (  # noqa: F401
 from config.settings.logs import LOGGING  # noqa: F401
 from config.settings.outside import *  # noqa: F403
 from config.settings.outside import kafka_channels, slack_channels
+from config.settings.pages import *  # noqa: F403
 from config.settings.recorded import *  # noqa: F403
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from config.settings.work import *  # noqa: F403
@@ -239,21 +240,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 CSRF_FAILURE_VIEW = "core.views.csrf_failure"
 
-# The console: an entry shows where its address exists, so an app that is not installed leaves no gap.
-NAVIGATION = [
-    {"label": "Overview", "icon": "house", "url_name": "overview"},
-    {"label": "Requests", "icon": "git-pull-request-arrow", "url_name": "requests"},
-    {"label": "Tickets", "icon": "ticket", "url_name": "tickets"},
-    {"label": "Events", "icon": "calendar-days", "url_name": "events"},
-    {"label": "Import maps", "icon": "boxes", "url_name": "iep"},
-    {"label": "Activity", "icon": "activity", "url_name": "activity"},
-]
-# What the page of a ticket shows of other apps: callables that take the person and the ticket.
-TICKET_RELATED = ["promotions.pages.related.requests_naming", "iep.pages.dossier.stamps_of"]
-# What the page of an event shows of other apps: callables that take the person and the event.
-EVENT_RELATED = ["tickets.pages.related.ticket_of_event"]
-# The server-sent-event stream of a tab; empty: pages refresh every ten seconds instead.
-LIVE_STREAM_URL = "/live"
 
 # What /readyz asks.
 READINESS_CHECKS = {

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
+import events.cdevents.admin
 import events.endpoints.admin
 import events.tracker.admin  # noqa: F401 (their pages are in rooms of their own)
 from core.admin import ReadOnlyAdmin, Verb

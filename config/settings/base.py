@@ -11,6 +11,7 @@ from csp.constants import NONCE, NONE, SELF
 
 from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
+from config.settings.chain import CHAIN_SOURCES, DEPLOYMENT_CHECKS  # noqa: F401
 from config.settings.import_maps import (  # noqa: F401
     IEP_POLICIES,
     IEP_POLICY_SECONDS,
@@ -282,6 +283,7 @@ STORY = [
     "tickets.story.work_over_mcp",
     "iep.story.save_release_and_take_back",
     "promotions.channels_story.tell_everyone",
+    "events.story.trace_an_incident",
 ]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
@@ -311,6 +313,10 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "tickets": {
         "facts": ("deployment.succeeded",),
         "handler": "tickets.subscribers.follow_deployment",
+    },
+    "outside": {
+        "facts": ("event.received",),
+        "handler": "tickets.subscribers.follow_received_event",
     },
     "email": {
         "facts": ("*",),
@@ -385,6 +391,9 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
     },
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
+
+# Which tickets a text names: takes a tenant's number and texts; empty: none (events/cdevents/mentions.py).
+TICKET_MENTIONS = "tickets.selectors.find_mentions"
 
 # Tracker
 TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")

@@ -19,7 +19,7 @@ from events.types import Audience, Subject
 from promotions.models import PromotionRequest
 from promotions.states import PROMOTION, State
 from promotions.types import PromotionContent
-from promotions.wire import ACTIONS, history_entry, render_history, render_promotion
+from promotions.wire import ACTIONS, history_entry, render_history, render_promotion, spell_field
 
 SUBJECT_TYPE = "promotion"
 NUMBER = re.compile(r"PR-[0-9]{4}-[0-9]{4,10}")
@@ -145,7 +145,7 @@ def content_changed(
         seen = seen or fact.data["digest_before"] == reviewed
         if seen:
             changed |= set(fact.data["changed"])
-    what = ", ".join(sorted(changed)) or "its content"
+    what = ", ".join(spell_field(name) for name in sorted(changed)) or "its content"
     return Conflict(
         f"{promotion.number} changed since you {'reviewed' if 'decide' in remedy else 'opened'} it ({what}). {remedy}",
         code="content_changed",

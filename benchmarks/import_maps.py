@@ -2,7 +2,7 @@
 
     python -m benchmarks.import_maps [modules ...] [--open-tickets 1000] [--rounds 15]     default: 50 2000 20000
 
-Starts a PostgreSQL of its own (with fsync), fills one application of each size, half of them with many open tickets,
+Starts a PostgreSQL of its own (without fsync), fills one application of each size, half of them with many open tickets,
 and takes the medians of each verb, the sizes interleaved; then lets 8 writers release at once and counts what got lost;
 then serves the maps by the real server and asks with 32 connections beside a bare ASGI answer of the same bytes (and
 nginx, where it is installed). Exit code 1 when a goal is missed.

@@ -11,6 +11,7 @@ from events.chain.keys import artifact_key, bounded, ticket_key
 from events.chain.kinds import EdgeKind, NodeKind, State, environment_named
 from events.chain.statements import Ref, Statement
 from events.models import DomainEvent
+from promotions.sign_off import DEPLOYER
 
 _ENDS = {
     "deployment.started": State.RUNNING, "deployment.succeeded": State.SUCCEEDED, "deployment.failed": State.FAILED,
@@ -66,7 +67,8 @@ def _deployment(fact: DomainEvent, document: dict[str, Any], key: str) -> Statem
     target, approved_at = document["spec"]["target"], document["status"]["approvedAt"]
     environment = environment_named(target["targetEnvironment"])
     told = _statement(fact, f"deployment:{key}")
-    ended = fact.type != "deployment.started"
+    # A release of import maps is recorded as a deployment of its application: counted there, not once more per ticket.
+    ended = fact.type != "deployment.started" and fact.data.get("deployer") != DEPLOYER
     deployment = told.name(
         NodeKind.DEPLOYMENT, key, label=f"Deploy {_title(target)}", state=_ENDS[fact.type], service=target["name"],
         environment=environment, version=target["version"], rollback=bool(document["spec"]["request"].get("rollbackOf")),

@@ -21,6 +21,7 @@ from config.settings.import_maps import (  # noqa: F401
 from config.settings.logs import LOGGING  # noqa: F401
 from config.settings.outside import *  # noqa: F403
 from config.settings.outside import kafka_channels, slack_channels
+from config.settings.recorded import *  # noqa: F403
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from config.settings.work import *  # noqa: F403
 
@@ -391,17 +392,6 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
     },
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
-
-# Which tickets a text names: takes a tenant's number and texts; empty: none (events/cdevents/mentions.py).
-TICKET_MENTIONS = "tickets.selectors.find_mentions"
-
-# Tracker
-TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")
-TRACKER_ANONYMOUS_TENANT = env.text("TRACKER_ANONYMOUS_TENANT")
-TRACKER_ANONYMOUS_RIGHTS = env.items("TRACKER_ANONYMOUS_RIGHTS")
-TRACKER_AUTO_LOCK = env.text("TRACKER_AUTO_LOCK")
-TRACKER_LOCK_LIFETIME = dt.timedelta(hours=float(env.text("TRACKER_LOCK_HOURS")))
-TRACKER_RETENTION = dt.timedelta(days=float(env.text("TRACKER_RETENTION_DAYS")))
 
 # MCP: the account that lends its rights to callers without a token, in the demo only. On purpose no variable sets it.
 MCP_ANONYMOUS_ACCOUNT = ""

@@ -105,8 +105,9 @@ class RehearsalForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["tenant"].queryset = tenants  # type: ignore[attr-defined]
         for each in self.fields.values():
-            kinds: dict[type, str] = {forms.Textarea: "textarea textarea--tall", forms.Select: "select"}
-            each.widget.attrs["class"] = kinds.get(type(each.widget), "input")
+            kind = "select" if isinstance(each.widget, forms.Select) else "input"
+            is_area = isinstance(each.widget, forms.Textarea)
+            each.widget.attrs["class"] = "textarea textarea--tall" if is_area else kind
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -11,9 +11,13 @@ from core.canonical import utc_text
 from events.models import DomainEvent
 
 VERSION = "1.0"
-PLAIN, CLOUDEVENTS, CDEVENTS = "plain", "cloudevents", "cdevents"
-FORMS = (PLAIN, CLOUDEVENTS, CDEVENTS)
-CONTENT_TYPES = dict.fromkeys((CLOUDEVENTS, CDEVENTS), "application/cloudevents+json") | {PLAIN: "application/json"}
+PLAIN, CLOUDEVENTS = "plain", "cloudevents"
+# As CDEvents, each in the words of a profile (events/cdevents/emission.py).
+CDEVENTS = {
+    "cdevents": "standard", "cdevents-custom": "custom", "cdevents-draft": "draft", "cdevents-all": "draft-custom"
+}  # fmt: skip
+FORMS = (PLAIN, CLOUDEVENTS, *CDEVENTS)
+CONTENT_TYPES = dict.fromkeys((CLOUDEVENTS, *CDEVENTS), "application/cloudevents+json") | {PLAIN: "application/json"}
 
 
 def event_name(fact_type: str) -> str:
@@ -62,11 +66,11 @@ def _cloudevent(fact: DomainEvent) -> dict[str, Any]:
 
 def envelopes(fact: DomainEvent, form: str) -> list[dict[str, Any]]:
     """The fact in one of FORMS, as CDEvents perhaps several or none; telling it again gives the same ids."""
-    if form != CDEVENTS:
+    if form not in CDEVENTS:
         return [envelope(fact, form)]
     from events.cdevents.emission import as_cloudevent, cdevents_of  # loads the schemas of CDEvents
 
-    return [as_cloudevent(body) for body in cdevents_of(fact)]
+    return [as_cloudevent(body) for body in cdevents_of(fact, profile=CDEVENTS[form])]
 
 
 def envelope(fact: DomainEvent, form: str) -> dict[str, Any]:

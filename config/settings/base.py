@@ -20,7 +20,7 @@ from config.settings.import_maps import (  # noqa: F401
 )
 from config.settings.logs import LOGGING  # noqa: F401
 from config.settings.outside import *  # noqa: F403
-from config.settings.outside import kafka_channels, slack_channels
+from config.settings.outside import outside_channels
 from config.settings.pages import *  # noqa: F403
 from config.settings.recorded import *  # noqa: F403
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
@@ -313,20 +313,7 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "longest_wait": 3600,
     },
 }
-SUBSCRIBERS |= {
-    "webhooks": {
-        "facts": ("*",),
-        "but_not": ("notices.*", "delivery.*"),
-        "notifier": "events.notifiers.webhooks.WebhookNotifier",
-        "alone": True,
-        "lanes": True,
-        # About two days: five hours of doubling waits, then one attempt every six hours.
-        "attempts": 20,
-        "longest_wait": 21_600,
-    },
-    **slack_channels(),
-    **kafka_channels(),
-}
+SUBSCRIBERS |= outside_channels()
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
 NOTICES = [
     "promotions.notifiers.notices.NOTICES",

@@ -81,3 +81,18 @@ def slack_channels() -> dict[str, dict[str, Any]]:
 # Webhooks out
 WEBHOOK_NETWORKS = env.items("WEBHOOK_NETWORKS")
 WEBHOOK_PATIENCE = dt.timedelta(hours=float(env.text("WEBHOOK_PATIENCE_HOURS")))
+
+
+def outside_channels() -> dict[str, dict[str, Any]]:
+    """Every channel to other systems that is on; webhooks are wherever an endpoint is."""
+    webhooks = {
+        "facts": ("*",),
+        "but_not": ("notices.*", "delivery.*"),
+        "notifier": "events.notifiers.webhooks.WebhookNotifier",
+        "alone": True,
+        "lanes": True,
+        # About two days: five hours of doubling waits, then one attempt every six hours.
+        "attempts": 20,
+        "longest_wait": 21_600,
+    }
+    return {"webhooks": webhooks, **slack_channels(), **kafka_channels()}

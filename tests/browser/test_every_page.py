@@ -40,6 +40,8 @@ PAGES = {
     "approve-page": "/requests/{pending}/approve/",
     "bulk": "/requests/approve/?number={pending}",
     "activity": "/activity/",
+    "deliveries": "/deliveries/",
+    "webhooks": "/deliveries/webhooks/",
     "profile": "/profile/",
     "preferences": "/profile/preferences/",
     "password": "/accounts/password/change/",

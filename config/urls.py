@@ -23,5 +23,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     # Last: whatever else is asked of the API is a problem+json, never a page.
-    re_path(r"^v1(?:/(?P<rest>.*))?$", nothing_here),
+    re_path(r"^v1(?:/(?P<rest>[\s\S]*))?$", nothing_here),
 ]

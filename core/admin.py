@@ -81,8 +81,9 @@ class Form(forms.Form):
 class Verb:
     """One thing that staff can do to a thing: `run(thing, by, **cleaned form)` calls one service.
 
-    `offered(thing, by)` decides whether the button is there; the service decides whether it is allowed. `initial(thing)`
-    fills the form, `about(thing)` gives (label, text) pairs to read before saying yes.
+    `offered(thing, by)` decides whether the button is there; the service decides whether it is allowed, and where the
+    service knows of no rights, `permission` (app.codename) does, for button and act. `initial(thing)` fills the form,
+    `about(thing)` gives (label, text) pairs to read before saying yes.
     """
 
     name: str
@@ -91,10 +92,14 @@ class Verb:
     icon: str
     form: type[forms.Form] = Form
     offered: Callable[[Any, Any], bool] = lambda thing, by: True
+    permission: str = ""
     initial: Callable[[Any], dict[str, Any]] = lambda thing: {}
     about: Callable[[Any], list[tuple[str, str]]] = lambda thing: []
     warning: str = ""
     variant: ActionVariant = field(default=ActionVariant.DEFAULT)
+
+    def is_open_to(self, by: Any) -> bool:
+        return not self.permission or by.has_perm(self.permission)
 
 
 class Admin(ModelAdmin):
@@ -148,7 +153,9 @@ class Admin(ModelAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
         thing = self.get_object(request, unquote(str(object_id)))
         offered = {
-            f"{verb.name}_verb" for verb in self.verbs if thing is not None and verb.offered(thing, request.user)
+            f"{verb.name}_verb"
+            for verb in self.verbs
+            if thing is not None and verb.is_open_to(request.user) and verb.offered(thing, request.user)
         }
         return [self.get_unfold_action(name) for name in self.actions_detail if name in offered]
 
@@ -157,7 +164,7 @@ class Admin(ModelAdmin):
         thing = self.get_object(request, unquote(object_id))
         if thing is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        if not self.has_view_permission(request, thing):
+        if not self.has_view_permission(request, thing) or not verb.is_open_to(request.user):
             raise PermissionDenied
         form = verb.form(request.POST if request.method == "POST" else None, initial=verb.initial(thing))
         if request.method == "POST" and form.is_valid() and self._run(request, thing, verb, form):

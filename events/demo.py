@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from accounts.models import Tenant
+from django.conf import settings
+
+from accounts.models import Tenant, User
 from core.clock import now
-from events.models import CatalogEntry, Event
+from events.models import CatalogEntry, Event, SlackAccount
 from events.tracker import catalog
 from events.tracker.bulk import record_events
 from events.tracker.records import record_event
@@ -107,3 +109,16 @@ def _troubles(today: dt.datetime) -> list[dict[str, object]]:
             "started_at": today - dt.timedelta(days=2),
         },
     ]
+
+
+# People of the played Slack who have linked themselves; the others show how that is done.
+SLACK_PEOPLE = {"U0PIERRE": "pierre.durand@cab-i.com", "U0JEAN": "jean.dupont@cab-i.com"}
+
+
+def seed_slack() -> None:
+    """Link two accounts, where a Slack is played."""
+    if not settings.SLACK_TOKEN or not settings.SLACK_API.startswith("http://127.0.0.1"):
+        return
+    for slack_user, email in SLACK_PEOPLE.items():
+        user = User.objects.get(email=email)
+        SlackAccount.objects.get_or_create(user=user, defaults={"team": "T0STAGEPASS", "slack_user": slack_user})

@@ -19,6 +19,7 @@ from events import notices
 from events.forms import PreferencesForm
 from events.notifiers.base import notice_kinds
 from events.preferences import read_unsubscribe_token
+from events.slack.accounts import make_code, unlink_account
 
 
 @never_cache
@@ -81,3 +82,19 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     response = render(request, "notices/unsubscribe.html", context)
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def slack(request: HttpRequest) -> HttpResponse:
+    """A code that links whoever types it in Slack to this account, shown this once; or the end of the link."""
+    assert isinstance(request.user, User)
+    home = reverse("profile") + "#slack"
+    if request.method != "POST":
+        return go(request, home)
+    if request.POST.get("unlink"):
+        unlink_account(by=request.user)
+        messages.success(request, "Nobody in Slack acts as you any more.")
+        return go(request, home)
+    return render(request, "notices/slack.html", {"code": make_code(by=request.user)})

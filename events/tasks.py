@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from events import notices, outbox
+from core.doorbell import ring
+from events import notices, outbox, reminders
+from events.cdevents.webhooks import deliveries
+from events.chain import following
+from events.endpoints.services import switch_off_failing_endpoints
+from events.slack import calls
 from events.tracker import locks, retention
 
 
@@ -17,6 +22,24 @@ def deliver(channel: str) -> int:
 def sweep() -> None:
     """Find what no doorbell was heard for."""
     outbox.ring_channels(outbox.route_facts() | outbox.due_channels())
+
+
+@shared_task(name="events.follow_chain")
+def follow_chain() -> None:
+    """Take new facts into the graph of the chain."""
+    following.follow_log()
+
+
+@shared_task(name="events.process_delivery")
+def process_delivery(delivery: int) -> str:
+    return deliveries.process_delivery(delivery_id=delivery)
+
+
+@shared_task(name="events.sweep_inbound")
+def sweep_inbound() -> None:
+    """Find deliveries of webhooks that no doorbell was heard for."""
+    for delivery in deliveries.due_deliveries():
+        ring(deliveries.TASK, delivery)
 
 
 @shared_task(name="events.sweep_digests")
@@ -37,3 +60,30 @@ def sweep_locks() -> None:
 def forget_old_events() -> None:
     """Delete events that are older than the setting keeps."""
     retention.forget_old_events()
+
+
+@shared_task(name="events.perform_slack_call")
+def perform_slack_call(pk: int) -> None:
+    """Do what somebody asked for in Slack."""
+    calls.perform_call(pk)
+
+
+@shared_task(name="events.sweep_slack_calls")
+def sweep_slack_calls() -> None:
+    """Do what no doorbell was heard for, and forget what is long done."""
+    for pk in calls.unheard_calls():
+        calls.perform_call(pk)
+    calls.forget_calls()
+
+
+@shared_task(name="events.sweep_endpoints")
+def sweep_endpoints() -> None:
+    """Switch off webhooks that nobody answers for days."""
+    switch_off_failing_endpoints()
+
+
+@shared_task(name="events.remind")
+def remind() -> None:
+    """Remind of what nobody did: dead letters, tokens about to end."""
+    reminders.remind_of_dead_letters()
+    reminders.remind_of_tokens()

@@ -114,13 +114,14 @@ def integrity_of(digest: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _specifiers(digest: str) -> dict[str, Any]:
+def specifiers_by_digest(digest: str) -> dict[str, Any]:
+    """The specifiers that an importmap.json of this digest gives; none where it is not there."""
     content = storage.read(digest)
     return read_specifiers(content) if content is not None else {}
 
 
 def specifiers_of(files: Files) -> dict[str, Any]:
-    return _specifiers(files[SPECIFIERS]) if SPECIFIERS in files else {}
+    return specifiers_by_digest(files[SPECIFIERS]) if SPECIFIERS in files else {}
 
 
 def keep_map(application: Application, files: Files, removed: frozenset[str] = frozenset()) -> ImportMap:

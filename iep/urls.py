@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from iep.models import SLUG
-from iep.views import entry, login
+from iep.views import entry, login, panel
 
 _APP = rf"(?P<app>{SLUG})"
 
@@ -16,4 +16,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("iep/login/", login.login, name="iep_login"),
     re_path(rf"^iep/{_APP}/map\.(?P<form>json|js)$", entry.entry_map, name="entry_map"),
     re_path(rf"^iep/{_APP}/resolve$", entry.resolve, name="entry_resolve"),
+    path("iep/", panel.application_list, name="iep"),
+    re_path(rf"^iep/{_APP}/$", panel.application_detail, name="iep_application"),
+    re_path(rf"^iep/{_APP}/(?P<ticket>[^/]+)/$", panel.stamp_detail, name="iep_stamp"),
+    re_path(rf"^iep/{_APP}/(?P<ticket>[^/]+)/(?P<verb>[a-z]+)/$", panel.stamp_verb, name="iep_verb"),
 ]

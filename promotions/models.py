@@ -279,6 +279,7 @@ class Deployment(models.Model):
     # When to look at it next; whoever moves this forward has the right to do the looking.
     next_at = models.DateTimeField(default=timezone.now)
     tries = models.PositiveIntegerField(default=0, help_text="How often the launch was attempted.")
+    launch_sent_at = models.DateTimeField(null=True, blank=True, help_text="When the deployer was last told to start.")
 
     objects = DeploymentQuerySet.as_manager()
 

@@ -10,8 +10,8 @@ from core.clock import now
 from core.context import acting_through
 from core.doorbell import ring
 from core.errors import DomainError
+from core.gitcli import run_git
 from promotions.audit import push
-from promotions.audit.gitcli import run_git
 from promotions.audit.repository import AuditRepository
 from promotions.models import Deployment, PromotionRequest
 from promotions.services import expire_request, release_scheduled_request, remind_approvers, remind_reviewers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,6 +35,11 @@ ACTIONS = {
     "deployment.retried": "retried",
     "deployment.cancel_requested": "cancel_requested",
 }
+
+
+def spell_field(name: str) -> str:
+    """The last part of a dotted name as words: request.releaseNotes is "release notes"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.rpartition(".")[2]).lower()
 
 
 def wire_time(moment: dt.datetime | None) -> str | None:

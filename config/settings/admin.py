@@ -12,6 +12,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Administration",
     "SITE_SYMBOL": "verified",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("icons/stagepass.svg")}],
+    "STYLES": [lambda request: static("css/admin.css")],
     "SITE_URL": "/",
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",

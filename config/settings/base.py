@@ -11,9 +11,16 @@ from csp.constants import NONCE, NONE, SELF
 
 from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
+from config.settings.chain import CHAIN_SOURCES, DEPLOYMENT_CHECKS  # noqa: F401
+from config.settings.import_maps import (  # noqa: F401
+    IEP_POLICIES,
+    IEP_POLICY_SECONDS,
+    IEP_SIGN_OFFS,
+    SANITY_COMMANDS,
+)
 from config.settings.logs import LOGGING  # noqa: F401
 from config.settings.outside import *  # noqa: F403
-from config.settings.outside import kafka_channels
+from config.settings.outside import kafka_channels, slack_channels
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from config.settings.work import *  # noqa: F403
 
@@ -77,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
+    "accounts.middleware.SingleSignOnMiddleware",
     "core.console.ConsoleMiddleware",
 ]
 
@@ -147,9 +155,12 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_ADAPTER = "accounts.adapter.InvitedOnlyAdapter"
+SOCIALACCOUNT_ADAPTER = "accounts.adapter.SingleSignOnAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+# The code of the half minute before and after is taken too: clocks of phones differ.
+MFA_TOTP_TOLERANCE = 1
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"] if env.switch("MFA") else []
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
 if env.text("SSO_GITHUB_CLIENT_ID"):
@@ -172,6 +183,7 @@ if env.text("SSO_OIDC_SERVER"):
                 "settings": {"server_url": env.text("SSO_OIDC_SERVER")},
             }
         ],
+        "OAUTH_PKCE_ENABLED": True,
     }
 
 # Words, times, files
@@ -236,7 +248,7 @@ NAVIGATION = [
     {"label": "Activity", "icon": "activity", "url_name": "activity"},
 ]
 # What the page of a ticket shows of other apps: callables that take the person and the ticket.
-TICKET_RELATED = ["promotions.pages.related.requests_naming"]
+TICKET_RELATED = ["promotions.pages.related.requests_naming", "iep.pages.dossier.stamps_of"]
 # What the page of an event shows of other apps: callables that take the person and the event.
 EVENT_RELATED = ["tickets.pages.related.ticket_of_event"]
 # The server-sent-event stream of a tab; empty: pages refresh every ten seconds instead.
@@ -269,6 +281,9 @@ STORY = [
     "promotions.story.promote_and_roll_back",
     "tickets.story.follow_a_plan",
     "tickets.story.work_over_mcp",
+    "iep.story.save_release_and_take_back",
+    "promotions.channels_story.tell_everyone",
+    "events.story.trace_an_incident",
 ]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
@@ -291,12 +306,20 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
         "facts": ("promotion.rejected", "promotion.withdrawn", "promotion.expired", "deployment.failed"),
         "handler": "promotions.sign_off.forget_request",
     },
+    "releases as deployments": {
+        "facts": ("stamp.released", "stamp.taken_back"),
+        "handler": "iep.subscribers.record_deployment",
+    },
     "tickets": {
         "facts": ("deployment.succeeded",),
         "handler": "tickets.subscribers.follow_deployment",
     },
+    "outside": {
+        "facts": ("event.received",),
+        "handler": "tickets.subscribers.follow_received_event",
+    },
     "email": {
-        "facts": ("promotion.*", "deployment.*", "notices.*", "webhook.disabled"),
+        "facts": ("*",),
         "notifier": "events.notifiers.email.EmailNotifier",
         # About a day: 50 minutes of doubling waits, then one attempt each hour.
         "attempts": 36,
@@ -314,11 +337,13 @@ SUBSCRIBERS |= {
         "attempts": 20,
         "longest_wait": 21_600,
     },
+    **slack_channels(),
     **kafka_channels(),
 }
 # Every kind of notice people can get, app by app; see events/notifiers/base.py.
 NOTICES = [
     "promotions.notifiers.notices.NOTICES",
+    "tickets.notifiers.notices.NOTICES",
     "events.notifiers.operations.NOTICES",
     "events.notifiers.digest.NOTICES",
 ]
@@ -367,12 +392,8 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
 
-# Import maps: what an application may ask of a promotion, and who is asked before production changes.
-IEP_POLICIES: dict[str, dict[str, Any]] = {
-    "freeze window": {"BACKEND": "iep.policies.freeze.FreezeWindow"},
-}
-IEP_POLICY_SECONDS = 10.0
-IEP_SIGN_OFFS = {"promotion request": {"BACKEND": "promotions.sign_off.PromotionSignOff"}}
+# Which tickets a text names: takes a tenant's number and texts; empty: none (events/cdevents/mentions.py).
+TICKET_MENTIONS = "tickets.selectors.find_mentions"
 
 # Tracker
 TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")

@@ -11,7 +11,13 @@ WHITENOISE_USE_FINDERS = True
 STATIC_ROOT = STATE_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 DEMO_PEOPLE = "accounts.demo.seed_people"
-DEMO_SEEDS = ["promotions.demo.seed_services", "tickets.demo.seed_tickets", "events.demo.seed_events"]
+DEMO_SEEDS = [
+    "promotions.demo.seed_services",
+    "tickets.demo.seed_tickets",
+    "events.demo.seed_events",
+    "iep.demo.seed_shop",
+    "events.demo.seed_slack",
+]
 # So that every example of the events guide works as it is written.
 TRACKER_ANONYMOUS_TENANT = "tenant-finance"
 TRACKER_ANONYMOUS_RIGHTS = ["read", "write"]

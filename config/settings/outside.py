@@ -25,7 +25,7 @@ KAFKA: dict[str, Any] = {
 KAFKA_ENVELOPE = env.text("KAFKA_ENVELOPE")
 # What each stream of facts is made of; KAFKA_TOPICS says which topic it goes to.
 KAFKA_STREAMS: dict[str, dict[str, tuple[str, ...]]] = {
-    "requests": {"facts": ("promotion.*", "deployment.*"), "but_not": ("promotion.reminded", "promotion.escalated")},
+    "requests": {"facts": ("promotion.*", "deployment.*"), "but_not": ("promotion.*reminded", "promotion.*escalated")},
     "tickets": {"facts": ("ticket.*", "worker.*")},
     "events": {"facts": ("event.*", "lock.*", "catalog.*")},
     "import-maps": {"facts": ("application.*", "module.*", "stamp.*", "map.*", "import_map.*", "release.*", "iep.*")},
@@ -48,6 +48,33 @@ def kafka_channels() -> dict[str, dict[str, Any]]:
         }
         for stream, patterns in KAFKA_STREAMS.items()
         if KAFKA_TOPICS.get(stream)
+    }
+
+
+# Slack
+SLACK_TOKEN = env.text("SLACK_TOKEN")
+SLACK_SIGNING_SECRETS = env.items("SLACK_SIGNING_SECRETS")
+SLACK_CHANNEL = env.text("SLACK_CHANNEL")
+SLACK_API = env.text("SLACK_API")
+# How the things of an app look there, what their buttons do, and what /stagepass knows.
+SLACK_CARDS = {"promotion": "promotions.slack.card"}
+SLACK_ACTIONS = {"promotion": "promotions.slack.act"}
+SLACK_COMMANDS = {"approvals": "promotions.slack.list_approvals", "ticket": "tickets.slack.show_ticket"}
+
+
+def slack_channels() -> dict[str, dict[str, Any]]:
+    """One worker at a time: Slack takes about a message a second and channel."""
+    if not SLACK_TOKEN:
+        return {}
+    return {
+        "slack": {
+            "facts": ("*",),
+            "but_not": ("notices.*", "delivery.*", "webhook.*"),
+            "notifier": "events.notifiers.slack.SlackNotifier",
+            "alone": True,
+            "attempts": 36,
+            "longest_wait": 3600,
+        }
     }
 
 

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 PASSED_ON = (
     *("SECRET_KEY", "DATABASE_URL", "BROKER_URL", "CACHE_URL", "EMAIL_", "ALLOWED_HOSTS", "DJANGO_", "STAGEPASS_"),
     *("GIT_REMOTE", "GIT_AUTHOR_DOMAIN", "GIT_SIGNING_KEY", "AWX_", "SSO_", "MFA", "OPS_EMAILS", "PROMOTION_", "LOG_"),
+    *("BLOBS_", "IEP_"),
     *("BREAK_GLASS_", "LIVE_", "TRACKER_", "METRICS_", "SLACK_", "KAFKA_", "WEBHOOK_", "JIRA_", "SENTRY_DSN", "OTEL_"),
 )
 
@@ -67,7 +68,7 @@ def load_secrets(state: Path) -> dict[str, str]:
     known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     missing = {
         name: secrets.token_urlsafe(48)
-        for name in ("SECRET_KEY", "AWX_TOKEN", "AWX_WEBHOOK_SECRETS")
+        for name in ("SECRET_KEY", "AWX_TOKEN", "AWX_WEBHOOK_SECRETS", "SLACK_TOKEN", "SLACK_SIGNING_SECRETS")
         if name not in known
     }
     if missing:

@@ -56,6 +56,12 @@ def kafka(places: Places) -> Program:
     return program("kafka", HELPERS, [sys.executable, "-P", script, "--port", str(places.kafka_port)])
 
 
+def fake_slack(places: Places) -> Program:
+    """Plays Slack, with a page that shows the messages and whose buttons work."""
+    where = ["--port", str(places.slack_port), "--app", f"http://127.0.0.1:{places.port}"]
+    return program("slack", HELPERS, module("tests.fakes.slack", *where))
+
+
 def migrate() -> Program:
     """Bring the database's tables up to date; ends by itself."""
     return program("migrate", WORKERS, manage("migrate", "--no-input", "--skip-checks"))

@@ -65,6 +65,10 @@ class Stack:
             self.set("AWX_TOKEN", known["AWX_TOKEN"])
             self.set("AWX_WEBHOOK_SECRETS", known["AWX_WEBHOOK_SECRETS"])
 
+        if self.options.with_slack:
+            self.set("SLACK_TOKEN", known["SLACK_TOKEN"])
+            self.set("SLACK_SIGNING_SECRETS", known["SLACK_SIGNING_SECRETS"])
+
     # Starting
 
     def start(self) -> None:
@@ -107,6 +111,10 @@ class Stack:
         if self.options.with_awx:
             self.set("AWX_URL", f"http://127.0.0.1:{places.awx_port}")
             self.supervisor.start(programs.fake_awx(places))
+        if self.options.with_slack:
+            self.set("SLACK_API", f"http://127.0.0.1:{places.slack_port}/api/")
+            self.set("SLACK_CHANNEL", "#releases")
+            self.supervisor.start(programs.fake_slack(places))
         if self.options.with_kafka:
             self.set("KAFKA_BOOTSTRAP", f"127.0.0.1:{places.kafka_port}")
             self.supervisor.start(programs.kafka(places))
@@ -151,6 +159,7 @@ class Stack:
             f"  Audit repository  {demo.get('audit_repository') or os.environ.get('GIT_REMOTE', '')}",
             f"  E-mails caught    {demo.get('mailbox') or self.state / 'mailbox'}",
             *([f"  Kafka             {self.values['KAFKA_BOOTSTRAP']}"] if self.options.with_kafka else []),
+            *([f"  Slack             {self.values['SLACK_API'][:-4]}"] if self.options.with_slack else []),
             f"  Logs              {self.supervisor.logs}",
             f"  Logins, tokens    {path}",
             "",

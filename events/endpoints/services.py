@@ -7,7 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from accounts.models import Tenant, User
 from accounts.roles import Capability
@@ -15,16 +17,22 @@ from accounts.selectors import has_capability, tenants_where
 from core.clock import now
 from core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from events.endpoints.guard import Forbidden, check_url
-from events.endpoints.health import AUDIENCE, subject_of
 from events.endpoints.secrets import make_secret, seal
 from events.models import Severity, WebhookEndpoint
 from events.notifiers.envelope import FORMS
 from events.services import publish
+from events.types import Audience, Subject
 
+SUBJECT_TYPE = "webhook"
+AUDIENCE = Audience(Capability.DECIDE_PROMOTION)
 OLD_SECRET_LIVES = dt.timedelta(hours=24)
 MOST_PATTERNS, MOST_ENDPOINTS = 50, 100
 _PATTERN = re.compile(r"[a-z_*]+(\.[a-z_*]+)*")
 CHANGEABLE = ("name", "url", "patterns", "project", "service", "severity", "form")
+
+
+def subject_of(endpoint: WebhookEndpoint) -> Subject:
+    return Subject(SUBJECT_TYPE, str(endpoint.pk), endpoint.name)
 
 
 def managed_endpoints(user: User) -> Any:
@@ -147,7 +155,7 @@ def enable_endpoint(*, endpoint: WebhookEndpoint, by: User) -> None:
     """Let it hear again from now on; leaves `webhook.enabled`. Twice changes nothing."""
     check_can_manage(by, endpoint.tenant)
     changed = WebhookEndpoint.objects.filter(pk=endpoint.pk, disabled_at__isnull=False).update(
-        disabled_at=None, disabled_reason="", failing_since=None
+        disabled_at=None, disabled_reason="", failing_since=None, failure="", gone=False
     )
     if changed:
         _tell(endpoint, "enabled", by)
@@ -181,3 +189,28 @@ def send_test(*, endpoint: WebhookEndpoint, by: User) -> None:
     """Send it a fact of its own, `webhook.tested`, to see that it gets through."""
     check_can_manage(by, endpoint.tenant)
     _tell(endpoint, "tested", by, message="Hello from Stagepass")
+
+
+def switch_off_failing_endpoints() -> int:
+    """The system's own: end what has failed for too long or said that it is gone; how many. Leaves `webhook.disabled`."""
+    hopeless = Q(gone=True) | Q(failing_since__lt=now() - settings.WEBHOOK_PATIENCE)
+    found = WebhookEndpoint.objects.filter(hopeless, disabled_at=None).select_related("tenant")
+    return sum(_switch_off(endpoint) for endpoint in found[:500])
+
+
+@transaction.atomic
+def _switch_off(endpoint: WebhookEndpoint) -> bool:
+    """Once, however many sweep."""
+    reason = endpoint.failure
+    if not endpoint.gone and endpoint.failing_since is not None:
+        days = (now() - endpoint.failing_since).total_seconds() / 86_400
+        reason = f"It has failed for {days:.1f} days. Last: {endpoint.failure}"
+    changed = WebhookEndpoint.objects.filter(pk=endpoint.pk, disabled_at=None).update(
+        disabled_at=now(), disabled_reason=reason
+    )
+    if changed:
+        publish(
+            type="webhook.disabled", subject=subject_of(endpoint), tenant=endpoint.tenant, by=None,
+            data={"url": endpoint.url, "reason": reason}, audience=AUDIENCE,
+        )  # fmt: skip
+    return bool(changed)

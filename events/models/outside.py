@@ -47,6 +47,8 @@ class WebhookEndpoint(FactFilter):
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     failing_since = models.DateTimeField(null=True, editable=False)
+    failure = models.TextField(blank=True, editable=False, help_text="How it failed last.")
+    gone = models.BooleanField(default=False, editable=False, help_text="It answered that nobody is there any more.")
     disabled_at = models.DateTimeField(null=True, editable=False)
     disabled_reason = models.TextField(blank=True, editable=False)
 
@@ -145,3 +147,18 @@ class SlackCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.received_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Reminder(models.Model):
+    """That someone was reminded of something; its key can be there once, so that two beats remind once."""
+
+    kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "key"], name="reminder_once")]
+        indexes = [models.Index(fields=["kind", "-created_at"], name="reminder_of_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"

@@ -6,22 +6,29 @@ import datetime as dt
 import hashlib
 import smtplib
 import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 
 from accounts.models import User
 from core.failpoints import failpoint
 from events.models import Delivery, DomainEvent, HeldNotice
-from events.notifiers.base import NoticeKind, Words, notice_about
+from events.notifiers.base import NoticeKind, Told, Words, notice_about
+from events.notifiers.filters import subscribed
+from events.notifiers.operations import SUBSCRIBED
 from events.preferences import find_reader, judge, unsubscribe_token
 from events.selectors import may_know
 from events.types import DeliveryFailed, DeliveryRefused
 
+EMAIL = "email"
 log = structlog.get_logger(__name__)
 
 
@@ -31,16 +38,26 @@ class EmailNotifier:
     def recipients(self, fact: DomainEvent) -> list[str]:
         """The addresses to tell, each once, whatever its spelling."""
         kind = notice_about(fact)
-        if kind is None:
-            return []
-        told = kind.told(fact)
-        return sorted({address.lower() for address in (*(person.email for person in told.people), *told.addresses)})
+        told = kind.told(fact) if kind else Told()
+        addresses = (*(person.email for person in told.people), *told.addresses, *subscribed(fact, EMAIL))
+        return sorted({address.lower() for address in addresses})
 
     def send(self, delivery: Delivery) -> dict[str, Any]:
         """Send, hold back for a digest, or leave it; the receipt says which and why."""
-        fact, kind = delivery.fact, notice_about(delivery.fact)
-        if kind is None:
-            raise DeliveryRefused(f"Facts of type {fact.type} have no notice any more.")
+        with self.session() as send:
+            return send(delivery)
+
+    @contextmanager
+    def session(self) -> Iterator[Callable[[Delivery], dict[str, Any]]]:
+        """One connection to the mail server for as long as there is mail."""
+        connection = get_connection()
+        try:
+            yield partial(self._send, connection)
+        finally:
+            _hang_up(connection)
+
+    def _send(self, connection: BaseEmailBackend, delivery: Delivery) -> dict[str, Any]:
+        fact, kind = delivery.fact, notice_about(delivery.fact) or SUBSCRIBED
         user = find_reader(delivery.recipient, fact, kind.name)
         if skip := _reason_to_skip(user, delivery.recipient, fact, kind):
             return {"skipped": skip}
@@ -51,14 +68,21 @@ class EmailNotifier:
             if verdict.hold_until:
                 return _hold(user, fact, verdict.hold_until)
         message = compose(fact, kind, delivery.recipient, user)
-        _hand_over(message)
+        message.connection = connection
+        try:
+            _hand_over(message, connection)
+        except DeliveryFailed:  # the next one gets a fresh connection, whatever state this one is in
+            _hang_up(connection)
+            raise
         failpoint("after_smtp_data")
         return {"message_id": message.extra_headers["Message-ID"]}
 
 
 def _reason_to_skip(user: User | None, address: str, fact: DomainEvent, kind: NoticeKind) -> str:
     """What changed since the delivery was planned: people leave, lose rights, and things get decided."""
-    if user is None and address not in {known.lower() for known in kind.told(fact).addresses}:
+    if user is None and address not in {
+        known.lower() for known in (*kind.told(fact).addresses, *subscribed(fact, EMAIL))
+    }:
         return "nobody has this address any more"
     if user is not None and not user.is_active:
         return "the account is closed"
@@ -118,9 +142,10 @@ def _headers(fact: DomainEvent, words: Words, address: str) -> dict[str, str]:
     }
 
 
-def _hand_over(message: EmailMultiAlternatives) -> None:
+def _hand_over(message: EmailMultiAlternatives, connection: BaseEmailBackend) -> None:
     """Give the mail to the server; DeliveryRefused for an answer that will not change, DeliveryFailed otherwise."""
     try:
+        connection.open()  # and so it stays open for the next one
         message.send()
     except smtplib.SMTPRecipientsRefused as error:
         code, text = next(iter(error.recipients.values()))
@@ -133,6 +158,12 @@ def _hand_over(message: EmailMultiAlternatives) -> None:
         # No connection, no log-in, our own sender refused, or silence: it would meet every other mail too.
         reason = str(error) or type(error).__name__
         raise DeliveryFailed(f"The mail server does not take mail now: {reason}", channel_down=True) from error
+
+
+def _hang_up(connection: BaseEmailBackend) -> None:
+    """Whatever state it is in."""
+    with suppress(smtplib.SMTPException, OSError):
+        connection.close()
 
 
 def _answered(code: int, text: bytes | str) -> DeliveryFailed:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from events.channels import matches
-from events.models import DomainEvent, Severity
+from events.models import DomainEvent, Severity, Subscription
 from events.models.outside import FactFilter
 
 SEVERITIES = {
@@ -46,3 +48,12 @@ def wants(wish: FactFilter, fact: DomainEvent) -> bool:
         and (not wish.service or wish.service.lower() == matter.service.lower())
         and matter.severity >= wish.severity
     )
+
+
+def subscribed(fact: DomainEvent, channel: str) -> set[str]:
+    """Where on the channel it was subscribed to; facts for named people only are nobody else's."""
+    if not fact.audience_capability:
+        return set()
+    of_tenant = Q(tenant=None) | Q(tenant=fact.tenant_id)
+    wishes = Subscription.objects.filter(of_tenant, channel=channel)
+    return {wish.target for wish in wishes if wants(wish, fact)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from django.conf import settings
 
@@ -86,4 +87,55 @@ class TokenExpires:
         return ApiToken.objects.usable().filter(pk=fact.subject_id).exists()
 
 
-NOTICES = (WebhookDisabled(), DeliveriesGivenUp(), TokenExpires())
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Tells those who record events that something serious is wrong."""
+
+    name: str = "incident"
+    fact: str = "event.recorded"
+    label: str = "A serious incident is recorded"
+    optional: bool = True
+
+    def told(self, fact: DomainEvent) -> Told:
+        event = fact.data.get("event", {})
+        if fact.tenant is None or event.get("type") != "incident" or event.get("priority") not in {"P1", "P2"}:
+            return Told()
+        return Told(holders_of(Capability.RECORD_EVENTS, fact.tenant).exclude(public_id=fact.actor_id or fact.id))
+
+    def words(self, fact: DomainEvent) -> Words:
+        event = fact.data.get("event", {})
+        what = f"{event.get('priority', '')} {event.get('type', 'event')}".strip()
+        headline = f"{what} of {event.get('service', 'a service')}: {fact.subject_label}"
+        lines = [f"Environment: {event.get('environment', 'not said')}", f"Recorded by {fact.actor_label}"]
+        context = {"headline": headline, "lines": lines, "colour": "#c53030", "reason": "you record events there"}
+        return Words(headline, f"{settings.SITE_URL}/events/{fact.subject_id}/", context)
+
+    def still_matters(self, fact: DomainEvent) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """Tells an address that subscribed to facts of this type, which no notice is about."""
+
+    name: str = "subscribed"
+    fact: str = ""
+    label: str = "Facts that my address is subscribed to"
+    optional: bool = False
+
+    def told(self, fact: DomainEvent) -> Told:
+        return Told()
+
+    def words(self, fact: DomainEvent) -> Words:
+        what = fact.type.replace(".", " ").replace("_", " ")
+        headline = f"{fact.subject_label}: {what}"
+        lines = [f"By {fact.actor_label}, {fact.occurred_at:%Y-%m-%d %H:%M} UTC"]
+        context = {"headline": headline, "lines": lines, "reason": "this address is subscribed to it"}
+        return Words(headline, f"{settings.SITE_URL}/activity/?q={quote(fact.subject_id)}", context)
+
+    def still_matters(self, fact: DomainEvent) -> bool:
+        return True
+
+
+SUBSCRIBED = Subscribed()
+NOTICES = (Incident(), WebhookDisabled(), DeliveriesGivenUp(), TokenExpires())

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.http import HttpRequest
 
 from accounts.models import User
 from events.forms import PreferencesForm
+from events.models import SlackAccount
 from events.preferences import is_muted
 
 register = template.Library()
@@ -35,6 +37,14 @@ def mute_button(
         "subject_id": subject_id,
         "muted": user is not None and is_muted(user, subject_type, subject_id) if muted is None else muted,
     }
+
+
+@register.simple_tag(takes_context=True)
+def slack_link(context: dict[str, Any]) -> dict[str, Any]:
+    """Whether there is a Slack here, and who acts there as this person."""
+    user = _user_of(context)
+    on = bool(settings.SLACK_TOKEN) and user is not None
+    return {"on": on, "account": SlackAccount.objects.filter(user=user).first() if on else None}
 
 
 def _user_of(context: dict[str, Any]) -> User | None:

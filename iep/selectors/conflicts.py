@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from iep.models import Module, Stamp
+from iep.imports import targets
+from iep.maps import specifiers_by_digest
+from iep.models import Application, Blob, Module, Stamp
 from iep.states import OPEN
 from iep.types import Conflict
+from iep.validation import SPECIFIERS
 
 
 def changed_in_production(stamp: Stamp) -> list[Conflict]:
@@ -45,7 +48,40 @@ def conflicts_of(stamp: Stamp) -> list[Conflict]:
     """All of them; those that block a release first."""
     if not stamp.is_open:
         return []
-    return [*changed_in_production(stamp), *same_paths(stamp)]
+    return [*changed_in_production(stamp), *same_paths(stamp), *changed_dependencies(stamp)]
+
+
+def changed_dependencies(stamp: Stamp) -> list[Conflict]:
+    """Files that the ticket's own import directly and that production changed since the ticket began: only a hint."""
+    digests = {entry["digest"]: path for path, entry in stamp.delta.items() if entry["digest"]}
+    blobs = Blob.objects.filter(application=stamp.application_id, digest__in=digests).exclude(imports=None)
+    used: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for digest, imports in blobs.values_list("digest", "imports"):
+        names = names or _names(stamp)
+        for target in targets(digests[digest], imports or [], names):
+            used.setdefault(target, digests[digest])
+    moved = Module.objects.filter(
+        application=stamp.application_id, path__in=used.keys() - stamp.delta.keys(), revision__gt=stamp.base_revision
+    )
+    return [
+        Conflict(
+            "dependency_changed", path, None,
+            f"{used[path]} imports {path}, which production changed since this ticket began.",
+        )
+        for path in moved.order_by("path").values_list("path", flat=True)
+    ]  # fmt: skip
+
+
+def _names(stamp: Stamp) -> dict[str, str]:
+    """The application's bare specifiers, as the ticket or production has them."""
+    entry = stamp.delta.get(SPECIFIERS)
+    digest = entry["digest"] if entry else None
+    if digest is None:
+        row = Module.objects.filter(application=stamp.application_id, path=SPECIFIERS)
+        digest = row.values_list("digest", flat=True).first()
+    found: dict[str, str] = specifiers_by_digest(digest).get("imports", {}) if digest else {}
+    return found
 
 
 def between(stamps: Iterable[Stamp]) -> list[Conflict]:
@@ -60,3 +96,21 @@ def between(stamps: Iterable[Stamp]) -> list[Conflict]:
                 found.append(Conflict("same_key", path, other.ticket.key, detail))
             owner[path] = stamp
     return found
+
+
+def conflict_counts(application: Application, stamps: Sequence[Stamp]) -> dict[int, int]:
+    """How many conflicts each of these open stamps has, those with each other included; one query for all."""
+    paths = {path for stamp in stamps for path in stamp.delta}
+    rows = Module.objects.filter(application=application, path__in=paths).order_by()
+    there: dict[str, str] = dict(rows.values_list("path", "digest"))
+    wanted: dict[str, set[str | None]] = {}
+    for stamp in stamps:
+        for path, entry in stamp.delta.items():
+            wanted.setdefault(path, set()).add(entry["digest"])
+    return {
+        stamp.pk: sum(
+            (there.get(path) not in (entry["base"], entry["digest"])) + (len(wanted[path]) > 1)
+            for path, entry in stamp.delta.items()
+        )
+        for stamp in stamps
+    }

@@ -188,13 +188,17 @@ class RequestView(RequestsApiView):
         operation_id="edit_request",
         request=EditPromotionRequest,
         responses=PromotionRequestDocument,
-        parameters=[DIGEST],
+        parameters=[DIGEST, IF_MATCH],
     )
     def put(self, request: Request, number: str) -> Response:
-        """Replace what my pending request asks for; whoever reviewed it has to review it again."""
+        """Replace what my pending request asks for; whoever reviewed it has to review it again.
+
+        Say in `If-Match` what you read, and an edit that came in between is not overwritten.
+        """
         promotion = visible_request(self.user, number)
         content = content_from(self.body(EditPromotionRequest))
-        return show(services.edit_request(promotion=promotion, content=content, by=self.user))
+        digest = _reviewed(None, request.headers.get("If-Match"))
+        return show(services.edit_request(promotion=promotion, content=content, by=self.user, digest=digest))
 
 
 class ApproveView(RequestsApiView):

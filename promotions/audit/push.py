@@ -14,10 +14,10 @@ from django.db import transaction
 from accounts.roles import Capability
 from core.clock import now
 from core.errors import NotFound
+from core.gitcli import GitFailed, check_address, run_git, without_secrets
 from events.outbox import only_one
 from events.services import publish
 from events.types import Audience, Subject
-from promotions.audit.gitcli import GitFailed, check_address, run_git, without_secrets
 from promotions.audit.replay import ForeignCommits, foreign_commits, note_commits, replay_onto
 from promotions.audit.repository import MAIN, AuditRepository, RepositoryDamaged
 from promotions.models import AuditRemote

@@ -18,12 +18,12 @@ from accounts.models import Tenant, User
 from core.canonical import digest_of
 from core.clock import now
 from core.errors import Conflict, NotFound
+from core.gitcli import run_git
 from events import outbox
 from events.models import Delivery, DeliveryState, DispatchCursor, DomainEvent
 from events.services import append
 from promotions.audit.commits import parse_trailers, path_of
 from promotions.audit.document import from_yaml
-from promotions.audit.gitcli import run_git
 from promotions.audit.replay import CHANNEL, changed_paths, commits_between
 from promotions.audit.repository import MAIN, AuditRepository
 from promotions.audit.restored import restore_request

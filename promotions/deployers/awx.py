@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import structlog
 
+from core.clock import now
 from promotions.deployers.awx_client import AwxClient, AwxDenied, AwxMissing, AwxTooLarge, client_for
 from promotions.deployers.base import DeployerError, DeployerRefused, DeployerUnsure, Job, Outcome, Progress
 from promotions.deployers.variables import extra_vars_of
@@ -20,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 OPTIONS = {"job_template", "limit", "extra_vars"}
 LAUNCH_BUDGET = 25.0  # seconds for everything before the launch itself; the engine's lease is longer than both
+# How long after it was sent a launch may still become a job; the engine waits longer than this before it asks again.
+SENT_MAY_ARRIVE = dt.timedelta(seconds=140)
 SEARCHES_AT_ONCE = 3
 PAGE, MAX_PAGES = 25, 40
 EVENTS, MAX_EVENT_PAGES = 100, 20
@@ -52,6 +55,8 @@ class AwxDeployer:
         variables = extra_vars_of(job)
         if job.tries > 1 and (found := self._look_before_launch(job)):
             return found
+        if job.sent_at and now() - job.sent_at < SENT_MAY_ARRIVE:
+            raise DeployerUnsure("An earlier launch was sent and nobody heard the answer. AWX may still make its job.")
         if job.cancel_requested:
             raise DeployerRefused("Canceled before it was launched.")
         template = self._template(job)
@@ -61,10 +66,14 @@ class AwxDeployer:
         body: dict[str, Any] = {"extra_vars": variables}
         if job.options.get("limit"):
             body["limit"] = job.options["limit"]
+        job.sending()
         try:
             answer = self.api.post(f"job_templates/{template}/launch/", body)
         except DeployerUnsure as unsure:
             return self._find_after(job, template, unsure)
+        except DeployerError:
+            job.not_taken()
+            raise
         return self._accept(answer)
 
     def _look_before_launch(self, job: Job) -> str | None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 Outcome = Literal["running", "succeeded", "failed", "canceled"]
+
+
+def _not_kept() -> None:
+    """Nobody keeps when a launch was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +20,9 @@ class Job:
 
     `nonce` is unique per attempt: whoever starts the same nonce twice must end with one job. `request` is the request's
     document, `options` the target's, `created_at` a moment before any job of this nonce can exist. With `tries` above 1 an
-    earlier start may have succeeded without anybody knowing. `cancel_requested` forbids to start anything new.
+    earlier start may have succeeded without anybody knowing; `sent_at` is when that was sent, and a deployer whose jobs
+    may appear late calls `sending` right before it sends and `not_taken` when the answer was a clear no.
+    `cancel_requested` forbids to start anything new.
     """
 
     nonce: str
@@ -29,6 +36,9 @@ class Job:
     log_offset: int = 0
     tries: int = 1
     cancel_requested: bool = False
+    sent_at: dt.datetime | None = None
+    sending: Callable[[], None] = _not_kept
+    not_taken: Callable[[], None] = _not_kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from events.models import DomainEvent
 from events.notifiers.base import Told, Words
 from promotions.models import PromotionRequest
 from promotions.states import Review, State
+from promotions.wire import spell_field
 
 SUBJECT_TYPE = "promotion"
 TAKING_PART = (
@@ -113,7 +113,7 @@ class PromotionNotice:
             "document": document,
             "entry": fact.data.get("entry", {}),
             "details": fact.data,
-            "changed": [_spell(name) for name in fact.data.get("changed", ())],
+            "changed": [spell_field(name) for name in fact.data.get("changed", ())],
         }
         return Words(subject, f"{settings.SITE_URL}/requests/{number}/", context)
 
@@ -124,11 +124,6 @@ class PromotionNotice:
 def _promotion_of(fact: DomainEvent) -> PromotionRequest:
     people = ("author", "approved_by", "glass_broken_by")
     return PromotionRequest.objects.select_related("tenant", *people).get(number=fact.subject_id)
-
-
-def _spell(field: str) -> str:
-    """The last part of a dotted name as words: request.releaseNotes is "release notes"."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", field.rpartition(".")[2]).lower()
 
 
 NOTICES = (
@@ -178,7 +173,7 @@ NOTICES = (
     ),
     PromotionNotice(
         "request_objected", "promotion.objected", "Someone objects to what was deployed without approval",
-        (approvers, chiefs, requester, glass_breaker), "[{number}] {title}: OBJECTED after deployment",
+        (approvers, chiefs, requester, glass_breaker), "[{number}] {title}: OBJECTED after deployment", not_actor=True,
     ),
     PromotionNotice(
         "review_reminder", "promotion.review_reminded", "A review that I may do is overdue (glass broken)",

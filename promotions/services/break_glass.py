@@ -15,11 +15,10 @@ from core.errors import WrongState
 from core.failpoints import failpoint
 from promotions import permissions
 from promotions.models import PromotionRequest
-from promotions.services.decisions import content_changed
 from promotions.services.deployments import queue_deployment
 from promotions.services.judgement import blocking_policies
 from promotions.services.reminders import next_reminder
-from promotions.services.transition import load, move, publish_about, wrong_state
+from promotions.services.transition import content_changed, load, move, publish_about, wrong_state
 from promotions.states import PROMOTION, REVIEW, Review
 from promotions.validation import MIN_EMERGENCY, MIN_REASON, clean_text
 

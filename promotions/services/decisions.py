@@ -6,14 +6,12 @@ from django.db import transaction
 
 from accounts.models import User
 from core.clock import now
-from core.errors import Conflict
 from core.failpoints import failpoint
-from events.models import DomainEvent
 from promotions import permissions
 from promotions.models import PromotionRequest
 from promotions.services.deployments import queue_deployment
 from promotions.services.judgement import refuse_if_blocked
-from promotions.services.transition import SUBJECT_TYPE, move, wrong_state
+from promotions.services.transition import content_changed, move, wrong_state
 from promotions.states import PROMOTION
 from promotions.validation import MIN_REASON, clean_text
 
@@ -72,22 +70,4 @@ def reject_request(*, promotion: PromotionRequest, by: User, reason: str) -> Pro
         rejected_by=by,
         rejected_at=moment,
         rejection_reason=reason,
-    )
-
-
-def content_changed(promotion: PromotionRequest, reviewed: str) -> Conflict:
-    """The refusal to approve something else than was reviewed; tells what changed since."""
-    edits = DomainEvent.objects.about(SUBJECT_TYPE, promotion.number).filter(type="promotion.edited")
-    changed: set[str] = set()
-    seen = False
-    for fact in edits.order_by("sequence"):
-        seen = seen or fact.data["digest_before"] == reviewed
-        if seen:
-            changed |= set(fact.data["changed"])
-    what = ", ".join(sorted(changed)) or "its content"
-    return Conflict(
-        f"{promotion.number} changed since you reviewed it ({what}). Read it again, then decide.",
-        code="content_changed",
-        field="digest",
-        details={"changed": sorted(changed), "digest": promotion.digest},
     )

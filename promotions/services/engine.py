@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from functools import partial
 
 import structlog
 from django.core.exceptions import ImproperlyConfigured
@@ -207,4 +208,17 @@ def job_of(deployment: Deployment) -> Job:
         log_offset=deployment.log_offset,
         tries=deployment.tries,
         cancel_requested=deployment.cancel_requested_at is not None,
+        sent_at=deployment.launch_sent_at,
+        sending=partial(_note_sending, deployment.pk),
+        not_taken=partial(_note_not_taken, deployment.pk),
     )
+
+
+def _note_sending(pk: int) -> None:
+    """Written before the launch leaves: if its sender dies, the next one knows that a job may still appear."""
+    Deployment.objects.filter(pk=pk).update(launch_sent_at=now())
+    failpoint("launch_sent")
+
+
+def _note_not_taken(pk: int) -> None:
+    Deployment.objects.filter(pk=pk).update(launch_sent_at=None)

@@ -14,7 +14,7 @@ from core.errors import WrongState
 from promotions import permissions
 from promotions.models import PromotionRequest
 from promotions.services.reminders import next_reminder
-from promotions.services.transition import load, move, one_active, publish_about, wrong_state
+from promotions.services.transition import content_changed, load, move, one_active, publish_about, wrong_state
 from promotions.states import State
 from promotions.types import PromotionContent
 from promotions.validation import clean_text, validate_content
@@ -74,10 +74,13 @@ def next_number(year: int) -> str:
 
 
 @transaction.atomic
-def edit_request(*, promotion: PromotionRequest, content: PromotionContent, by: User) -> PromotionRequest:
+def edit_request(
+    *, promotion: PromotionRequest, content: PromotionContent, by: User, digest: str | None = None
+) -> PromotionRequest:
     """Replace what a pending request asks for; whoever reviewed the old content must review again.
 
-    Leaves `promotion.edited` with the fields that changed; changing nothing leaves nothing.
+    Leaves `promotion.edited` with the fields that changed; changing nothing leaves nothing. With `digest`, that of the
+    content the editor began with, Conflict (content_changed) when another edit came in between: nothing is overwritten.
     """
     permissions.check_can_edit(by, promotion)
     validate_content(content)
@@ -90,6 +93,8 @@ def edit_request(*, promotion: PromotionRequest, content: PromotionContent, by: 
         raise WrongState(
             "The target of a request cannot change. Withdraw this one and create another.", field="target.name"
         )
+    if digest is not None and digest != before.digest:
+        raise content_changed(before, digest, remedy="Read what it says now, then save again.")
     if not changed:
         return load(before)
     digest = content_digest(content, reverses)

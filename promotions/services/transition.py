@@ -19,7 +19,7 @@ from events.types import Audience, Subject
 from promotions.models import PromotionRequest
 from promotions.states import PROMOTION, State
 from promotions.types import PromotionContent
-from promotions.wire import ACTIONS, history_entry, render_history, render_promotion
+from promotions.wire import ACTIONS, history_entry, render_history, render_promotion, spell_field
 
 SUBJECT_TYPE = "promotion"
 NUMBER = re.compile(r"PR-[0-9]{4}-[0-9]{4,10}")
@@ -131,6 +131,26 @@ def one_active(tenant: Tenant, content: PromotionContent, error: IntegrityError)
         code="active_request_exists",
         field="target.name",
         details={"active": number},
+    )
+
+
+def content_changed(
+    promotion: PromotionRequest, reviewed: str, remedy: str = "Read it again, then decide."
+) -> Conflict:
+    """The refusal to act on something else than was read; tells what changed since."""
+    edits = DomainEvent.objects.about(SUBJECT_TYPE, promotion.number).filter(type="promotion.edited")
+    changed: set[str] = set()
+    seen = False
+    for fact in edits.order_by("sequence"):
+        seen = seen or fact.data["digest_before"] == reviewed
+        if seen:
+            changed |= set(fact.data["changed"])
+    what = ", ".join(spell_field(name) for name in sorted(changed)) or "its content"
+    return Conflict(
+        f"{promotion.number} changed since you {'reviewed' if 'decide' in remedy else 'opened'} it ({what}). {remedy}",
+        code="content_changed",
+        field="digest",
+        details={"changed": sorted(changed), "digest": promotion.digest},
     )
 
 

@@ -98,18 +98,22 @@ def request_edit(request: HttpRequest, number: str) -> HttpResponse:
     if request.method != "POST":
         form = PromotionForm(kept, user=user) if kept else PromotionForm(initial=initial_of(promotion), user=user)
         form.errors.clear() if kept else None
-        return _show(request, form, promotion=promotion, restored=bool(kept))
+        read = kept.get("digest", "") if kept else promotion.digest
+        return _show(request, form, promotion=promotion, restored=bool(kept), read=read)
     form = PromotionForm(_with_target(request.POST, promotion), user=user)
     form.is_valid()
+    read = request.POST.get("digest", "")
     if "preview" in request.POST:
         form.errors.clear()
-        return _show(request, form, promotion=promotion, previewed=True)
+        return _show(request, form, promotion=promotion, previewed=True, read=read)
     try:
         _refuse_unread(form)
-        services.edit_request(promotion=promotion, content=form.content(), by=user)
+        services.edit_request(promotion=promotion, content=form.content(), by=user, digest=read or None)
     except DomainError as error:
         form.take(error)
-        return _show(request, form, promotion=promotion, status=422)
+        # Told what changed in between, whoever saves once more means it.
+        read = promotion.digest if error.code == "content_changed" else read
+        return _show(request, form, promotion=promotion, status=422, read=read)
     drop_draft(request)
     messages.success(request, f"{promotion.number} was changed. Earlier reviews no longer count.")
     return go(request, address_of(promotion))

@@ -11,9 +11,11 @@ from core.clock import now
 from promotions.models import Deployment, RunningVersion
 from promotions.services import (
     approve_request,
+    break_glass,
     comment_on_request,
     deployment_failed,
     deployment_started,
+    object_to_request,
     reject_request,
 )
 from tests.browser.conftest import NARROW, WIDE, overflow
@@ -32,6 +34,9 @@ PAGES = {
     "request-failed": "/requests/{failed}/",
     "request-rejected": "/requests/{rejected}/",
     "request-own": "/requests/{own}/",
+    "request-glass-broken": "/requests/{broken}/",
+    "request-objected": "/requests/{blamed}/",
+    "object-page": "/requests/{broken}/object/",
     "approve-page": "/requests/{pending}/approve/",
     "bulk": "/requests/approve/?number={pending}",
     "activity": "/activity/",
@@ -46,7 +51,7 @@ DOORS = {"sign-in": "/accounts/login/?next=/", "forgotten": "/accounts/password/
 
 
 @pytest.fixture
-def world(make_request, tenant, devops, cpi, target) -> dict[str, str]:
+def world(make_request, tenant, devops, cpi, cpi_admin, target) -> dict[str, str]:
     """Requests in every state, with long and awkward words; their numbers by name."""
     for environment, version in (("staging", "2.1.0"), ("prod", "2.0.0")):
         RunningVersion.objects.create(
@@ -68,14 +73,27 @@ def world(make_request, tenant, devops, cpi, target) -> dict[str, str]:
     deployment_failed(
         deployment=Deployment.objects.get(promotion=failed), error="Health check failed: 503 " + "z" * 200
     )
-    names = {"pending": pending, "running": running, "failed": failed, "rejected": rejected, "own": own}
+    broken = make_request(target_name="checkout", scheduled_at=now() + dt.timedelta(days=3))
+    blamed = make_request(target_name="carts")
+    for promotion in (broken, blamed):
+        break_glass(promotion=promotion, by=cpi_admin, reason="Cards are refused, " + "very-long-word" * 12)
+    object_to_request(promotion=blamed, by=cpi, reason="The finance team was at their desks")
+    names = {
+        "broken": broken,
+        "blamed": blamed,
+        "pending": pending,
+        "running": running,
+        "failed": failed,
+        "rejected": rejected,
+        "own": own,
+    }
     return {name: promotion.number for name, promotion in names.items()}
 
 
-def violations(page) -> list[str]:
+def violations(page, rules: dict = RULES) -> list[str]:
     """What axe finds, one line for each element."""
     page.evaluate(AXE)
-    found = page.evaluate("rules => axe.run(document, rules)", RULES)["violations"]
+    found = page.evaluate("rules => axe.run(document, rules)", rules)["violations"]
     return [
         f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:300]}" for one in found for node in one["nodes"]
     ]

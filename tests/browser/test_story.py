@@ -270,3 +270,33 @@ def test_a_token_is_shown_once(window, devops, picture):
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Revoke release pipeline").click()
     expect(page.locator("#toasts")).to_contain_text("was revoked")
+
+
+def test_the_glass_is_broken_and_someone_else_reviews_it_by_the_keyboard(
+    window, pending, cpi, cpi_admin, target, picture
+):
+    chief = window(cpi_admin)
+    chief.goto(f"/requests/{pending.number}/")
+    chief.get_by_role("link", name="Break the glass").click()
+    dialog = chief.get_by_role("dialog", name="Break the glass for payment-api v2.1.0?")
+    dialog.get_by_label("Why it cannot wait").fill("Cards are refused")
+    dialog.get_by_role("button", name="Deploy without approval").click()
+    expect(dialog.locator(".field__error")).to_contain_text("at least 20 characters; this has 17")
+    picture(chief, "break-glass-dialog")
+    dialog.get_by_label("Why it cannot wait").fill("Cards are refused and nobody answers")
+    dialog.get_by_role("button", name="Deploy without approval").click()
+    expect(chief.locator("#glass")).to_contain_text("Cards are refused and nobody answers")
+    expect(chief.get_by_role("button", name="Approve afterwards")).to_be_disabled()
+    expect(chief.locator("#why-approve-afterwards")).to_contain_text("You broke the glass")
+
+    page = window(cpi, width=NARROW, theme="dark")
+    page.goto("/")
+    expect(page.locator("[data-row]").first).to_contain_text("Glass broken, review owed")
+    picture(page, "overview-review-owed")
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(page).to_have_url(re.compile(r"/approve-afterwards/$"))
+    page.get_by_label("Comment").fill("I would have approved it")
+    page.get_by_role("button", name="Approve afterwards").click()
+    expect(page.locator("#request header .badge").nth(1)).to_have_text("Glass broken, approved afterwards")
+    assert load(pending).approved_by == cpi

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection
+from django.db.models import F
 
 from accounts.models import User
 from core.clock import now
@@ -36,8 +38,9 @@ def record(promotion: PromotionRequest) -> None:
 
 
 def come_due(deployment: Deployment) -> Deployment:
-    """As if the time for the next look had come."""
-    Deployment.objects.filter(pk=deployment.pk).update(next_at=now())
+    """As if the time for the next look had come, with whatever was sent before sent long ago."""
+    long_ago = F("launch_sent_at") - dt.timedelta(minutes=5)
+    Deployment.objects.filter(pk=deployment.pk).update(next_at=now(), launch_sent_at=long_ago)
     deployment.refresh_from_db()
     return deployment
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.roles import Role
-from accounts.services import grant_role
+from accounts.services import grant_role, issue_token
 from core.admin import Admin, BoundedPaginator
 from events.models import Delivery, DomainEvent
 from events.outbox import route_facts
@@ -264,3 +264,18 @@ def test_breaking_the_glass_and_its_review_in_the_admin(pending, cpi, cpi_admin,
     reviewer.get(owed)  # which tells that it was done
     assert pending.number not in reviewer.get(owed).content.decode()
     assert pending.number in root_client.get(owed.replace("owed", "broken")).content.decode()
+
+
+def test_a_verb_past_its_hidden_button_is_refused_too(things, devops):
+    """Staff who may look at deliveries and tokens, and no more, can neither repeat nor revoke them by address."""
+    Delivery.objects.update(state="dead")
+    token, _ = issue_token(user=devops, name="pipeline", scopes=["requests:read"])
+    client = staff(devops, "view_delivery", "view_apitoken")
+    for address in (
+        page("events_delivery", "change", Delivery.objects.first().pk).replace("/change/", "/retry/"),
+        page("accounts_apitoken", "change", token.pk).replace("/change/", "/revoke/"),
+    ):
+        assert client.get(address).status_code == client.post(address).status_code == 403, address
+    token.refresh_from_db()
+    assert token.revoked_at is None
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"dead"}

@@ -186,3 +186,13 @@ def test_deployments_and_their_log(pending, devops, cpi, target):
     assert caller.get(f"{address}/1").json()["error"] == "Broken"
     for missing in ("2", "99999999999999999999", "2/log"):
         assert_problem(caller.get(f"{address}/{missing}"), 404, "not_found")
+
+
+def test_an_edit_does_not_overwrite_one_that_came_in_between(devops, pending):
+    caller, address = call_as(devops), f"{REQUESTS}/{pending.number}"
+    seen = caller.get(address).headers["ETag"]
+    assert caller.put(address, body(target__version="2.2.0"), **{"If-Match": seen}).status_code == 200
+    late = caller.put(address, body(target__version="2.3.0"), **{"If-Match": seen})
+    assert_problem(late, 409, "content_changed", "digest")
+    assert caller.get(address).json()["spec"]["target"]["version"] == "2.2.0"
+    assert caller.put(address, body(), **{"If-Match": "W/x"}).status_code == 400

@@ -13,6 +13,7 @@ from django.db import connection
 from core.clock import now
 from core.errors import WrongState
 from events.models import DomainEvent
+from promotions.deployers.variables import extra_vars_of
 from promotions.models import Deployment, DeploymentTarget, RunningVersion
 from promotions.services import cancel_deployment, deployment_failed, deployment_succeeded, engine, retry_deployment
 from promotions.services.engine import follow, launch
@@ -160,6 +161,29 @@ class TestWorkersThatAreKilled:
         assert launch(deployment) is False  # the dead worker's right has not run out
         assert state_of(ended(launched(deployment))) == ("succeeded", "deployed")
         assert awx.jobs_of(deployment.nonce) == 1
+
+    def test_killed_right_after_the_launch_was_sent_a_job_that_appears_late_stays_the_only_one(
+        self, deployment, awx, settings
+    ):
+        killed_at("launch_sent", "launch", deployment, settings)
+        Deployment.objects.filter(pk=deployment.pk).update(next_at=now())
+        assert launch(deployment) is False
+        deployment.refresh_from_db()
+        assert "AWX may still make its job" in deployment.note
+        assert deployment.next_at > now() + dt.timedelta(seconds=100)
+        assert awx.jobs_of(deployment.nonce) == 0
+        # AWX was busy: what the dead worker sent becomes a job only now.
+        variables = extra_vars_of(engine.job_of(deployment))
+        awx.api("job_templates/7/launch/", {"extra_vars": variables})
+        assert state_of(ended(launched(deployment))) == ("succeeded", "deployed")
+        assert awx.jobs_of(deployment.nonce) == 1
+
+    def test_a_launch_that_awx_refused_clearly_is_repeated_without_a_long_wait(self, deployment, awx):
+        awx.misbehave("status", status=503, path="launch", method="POST", times=1)
+        assert launch(come_due(deployment)) is False
+        deployment.refresh_from_db()
+        assert deployment.launch_sent_at is None
+        assert deployment.next_at < now() + dt.timedelta(seconds=10)
 
     def test_killed_before_the_outcome_is_recorded_it_is_recorded_once(self, deployment, awx, settings):
         launched(deployment)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -102,6 +101,7 @@ def test_numbers_are_gap_free_under_concurrent_creation_and_refusals(tenant, dev
 
 def test_these_races_would_catch_read_check_write(pending, cpi, other_cpi, cpi_admin):
     """The test of the tests: the usual way to write an approval has more than one winner here."""
+    all_have_read = threading.Barrier(3)
 
     def approve_naively(by) -> bool:
         promotion = load(pending)
@@ -110,7 +110,7 @@ def test_these_races_would_catch_read_check_write(pending, cpi, other_cpi, cpi_a
         has_capability(by, Capability.DECIDE_PROMOTION, promotion.tenant_id)
         promotion.state, promotion.approved_by = State.APPROVED, by
         promotion.approved_at, promotion.approved_digest = promotion.created_at, promotion.digest
-        time.sleep(0.01)
+        all_have_read.wait(30)
         promotion.save()
         return True
 

@@ -38,6 +38,7 @@ EVENT_NAMES = {
     "ticket.resolved": "ticket_resolved",
     "ticket.closed": "ticket_closed",
     "ticket.reopened": "ticket_reopened",
+    "ticket.overdue": "ticket_overdue",
     "ticket.stage_queued": "task_assigned",
     "ticket.stage_claimed": "task_claimed",
     "ticket.stage_completed": "ticket_stage_completed",

@@ -37,11 +37,14 @@ Workers
 
 Events
     mark_events_processed(event_ids, by, consumer="coordinator", resolution="") -> int
+    follow_event(ticket, fact) -> str                                      the verb that an outside event brought about
+    obey_command(ticket, command, text, by) -> str                         one command of a commit message
     selectors.get_events(user, processed=None, consumer="coordinator", types=None, ticket=None, after=0, limit=100)
 """
 
 from tickets.services.claims import claim_task, heartbeat_task
 from tickets.services.coordination import mark_events_processed
+from tickets.services.following import follow_event, obey_command
 from tickets.services.gates import decide_gate
 from tickets.services.moves import (
     close_ticket,
@@ -54,6 +57,7 @@ from tickets.services.moves import (
 from tickets.services.projects import create_project, edit_project, ensure_project
 from tickets.services.queue import queue_task, retry_task
 from tickets.services.relations import add_dependency, link_ticket, remove_dependency, unlink_ticket
+from tickets.services.reminders import remind_of_overdue_tickets
 from tickets.services.stages import complete_stage, fail_task, go_back_a_stage, release_task, set_stage
 from tickets.services.tickets import comment_on_ticket, edit_ticket, open_ticket
 from tickets.services.workers import heartbeat_worker, register_worker, stop_silent_workers, stop_worker
@@ -70,16 +74,19 @@ __all__ = [
     "edit_ticket",
     "ensure_project",
     "fail_task",
+    "follow_event",
     "go_back_a_stage",
     "heartbeat_task",
     "heartbeat_worker",
     "link_ticket",
     "mark_events_processed",
     "move_ticket",
+    "obey_command",
     "open_ticket",
     "queue_task",
     "register_worker",
     "release_task",
+    "remind_of_overdue_tickets",
     "remove_dependency",
     "reopen_ticket",
     "resolve_deployed_ticket",

@@ -29,6 +29,8 @@ class Command(BaseCommand):
             "grpc": settings.GRPC_ADDRESS,
             "audit_repository": str(settings.AUDIT_REPOSITORY),
             "mailbox": str(settings.STATE_DIR / "mailbox"),
+            "slack": settings.SLACK_API.removesuffix("api/") if settings.SLACK_TOKEN else "",
+            "kafka": settings.KAFKA.get("bootstrap.servers", ""),
             "users": users,
         }
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -233,14 +233,17 @@ def rebase(mine: tuple[str, ...], theirs: tuple[str, ...], **given: Any) -> None
     [
         click.option("--panel", is_flag=True, help="The control panel instead of the preview."),
         click.option("--print", "only_print", is_flag=True, help="Only say the address."),
+        click.option(
+            "--share", type=click.IntRange(0), default=0, metavar="HOURS", help="Say a link that needs no account."
+        ),
     ],
     COMMON,
 )
-def open_(panel: bool, only_print: bool, **given: Any) -> None:
+def open_(panel: bool, only_print: bool, share: int, **given: Any) -> None:
     """Open a ticket's preview in the browser."""
     from stamp.commands.show import open_page
 
-    open_page(begin("open", given), panel=panel, only_print=only_print)
+    open_page(begin("open", given), panel=panel, only_print=only_print, share=share)
 
 
 @stamp.command()

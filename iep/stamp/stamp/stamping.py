@@ -1,4 +1,4 @@
-"""Bringing files to the service: the manifest first, then only the bytes it lacks, then the manifest again."""
+"""Bringing files to the service: the manifest first, then the bytes it lacks; small ones come along with the manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from stamp.client import Service
 from stamp.errors import Conflict, Failed
 from stamp.tree import LARGEST, File, Tree
 
-INLINE_FILE, INLINE_ALL = 64 * 1024, 1024 * 1024
+INLINE_FILE, INLINE_ALL = 64 * 1024, 1024 * 1024  # bytes that may come along with a manifest
+PER_FILE, BODY = 220, 2 * 1024 * 1024  # of a manifest, and the most that the service reads
 AT_ONCE = 8
 MOST_FILES = 4000  # per manifest; the service takes 5,000
 ROUNDS = 5  # somebody may save while we send
@@ -64,14 +65,18 @@ class Stamper:
 
     def _post(self, files: Sequence[File], removed: Sequence[str], *, mode: str) -> dict[str, Any]:
         wanted = {file.path for file in files}
+        # A save brings its bytes along; of a tree the service has most already.
+        inline = along(files, {file.digest for file in files}) if mode == "save" else set()
         for _ in range(ROUNDS):
-            body = self._body(files, removed, mode)
+            body = self._body(files, removed, mode, inline)
             try:
                 return dict(self.service.post(self.address, body).body)
             except Conflict as conflict:
                 if conflict.code != "missing_blobs":
                     raise
-                self._upload(files, set(conflict.details["missing"]))
+                missing = set(conflict.details["missing"])
+                inline = along(files, missing)
+                self._upload(files, missing - inline)
             now = {path: self.tree.file(path) for path in wanted}
             removed = [*removed, *(path for path, file in now.items() if file is None and mode == "save")]
             files = [file for file in now.values() if file]
@@ -79,14 +84,13 @@ class Stamper:
             "The files change faster than they can be sent.", hint="Is a build running? Wait until it is done."
         )
 
-    def _body(self, files: Sequence[File], removed: Sequence[str], mode: str) -> dict[str, Any]:
-        room = INLINE_ALL if mode == "save" else 0
-        listed = []
+    def _body(self, files: Sequence[File], removed: Sequence[str], mode: str, inline: set[str]) -> dict[str, Any]:
+        listed, left = [], set(inline)
         for file in files:
             entry: dict[str, Any] = {"path": file.path, "digest": file.digest, "size": file.size}
-            if file.size <= min(INLINE_FILE, room) and (content := self.tree.body(file)) is not None:
+            if file.digest in left and (content := self.tree.body(file)) is not None:
                 entry["content"] = base64.b64encode(content).decode()
-                room -= file.size
+                left.discard(file.digest)
             listed.append(entry)
         body: dict[str, Any] = {"mode": mode, "files": listed, "removed": list(removed)}
         if self.git:
@@ -119,6 +123,19 @@ def check_sizes(files: Sequence[File]) -> None:
             lines=[f"{file.path}: {file.size:,} bytes, at most {LARGEST:,}" for file in large],
             hint="Leave them out with `exclude` in .stamp.toml.",
         )  # fmt: skip
+
+
+def along(files: Sequence[File], digests: set[str]) -> set[str]:
+    """Which of these digests fit into the manifest's own request, the smallest first."""
+    room = min(INLINE_ALL, (BODY - PER_FILE * len(files)) * 3 // 4)
+    sizes = {file.digest: file.size for file in files if file.digest in digests and file.size <= INLINE_FILE}
+    chosen = set()
+    for digest, size in sorted(sizes.items(), key=lambda item: item[1]):
+        room -= size
+        if room < 0:
+            break
+        chosen.add(digest)
+    return chosen
 
 
 def portions(files: Sequence[File]) -> Iterator[Sequence[File]]:

@@ -150,6 +150,7 @@ def test_gone_ends_the_endpoint_and_its_owners_hear_of_it(receiver, endpoint, ma
     make_request()
     receiver.behaviour = 410
     deliver(endpoint)
+    assert [services.switch_off_failing_endpoints() for _ in range(2)] == [1, 0]
     endpoint.refresh_from_db()
     assert endpoint.disabled_at is not None
     assert of(endpoint).state == "dead"
@@ -166,6 +167,7 @@ def test_failing_for_days_ends_it_once(receiver, endpoint, make_request):
     deliver(endpoint)
     WebhookEndpoint.objects.update(failing_since=now() - dt.timedelta(hours=73))
     deliver(endpoint)
+    assert [services.switch_off_failing_endpoints() for _ in range(2)] == [1, 0]
     assert DomainEvent.objects.filter(type="webhook.disabled").count() == 1
     make_request(target_name="b")
     outbox.route_facts()
@@ -285,3 +287,12 @@ def test_the_pages_show_the_secret_once_and_replay(browse, cpi, devops, receiver
     assert receiver.calls == 2, "replayed"
     assert browse(devops).get("/deliveries/").status_code == 404
     assert browse(devops).post(f"/deliveries/{of(endpoint).pk}/retry/").status_code == 404
+
+
+def test_an_endpoint_may_hear_cdevents(receiver, endpoint, make_request, cpi):
+    services.change_endpoint(endpoint=endpoint, changes={"form": "cdevents", "patterns": ["*"]}, by=cpi)
+    make_request()
+    deliver(endpoint)
+    assert receiver.forged == 0
+    assert all(event["type"].startswith("dev.cdevents") for event in receiver.verified)
+    assert [event["id"] for event in receiver.verified] == receiver.ids

@@ -6,7 +6,7 @@ import pytest
 
 from stamp.client import Service
 from stamp.errors import Away, Failed
-from stamp.stamping import MOST_FILES, Stamper, portions
+from stamp.stamping import MOST_FILES, Stamper, along, portions
 from stamp.tree import LARGEST, File, Tree
 from tests.fakes.stamps import TOKEN
 
@@ -24,22 +24,29 @@ def posts(fake) -> list[dict]:
 def test_only_what_is_missing_is_sent_and_an_unchanged_tree_is_one_request(fake, stamper, folder):
     stamp = stamper.whole()
     assert stamp["changed"] == ["src/cart/cart.js", "src/main.js"]
-    assert [len(posts(fake)), len(fake.asked("PUT"))] == [2, 2]
-    assert not any("content" in file for post in posts(fake) for file in post["files"])
+    assert [len(posts(fake)), len(fake.asked("PUT"))] == [2, 0], "small ones come along with the second manifest"
+    assert not any("content" in file for file in posts(fake)[0]["files"])
     fake.requests.clear()
     assert stamper.whole()["changed"] == []
     assert len(fake.requests) == 1
     (folder / "src" / "main.js").write_text("changed\n")
     fake.requests.clear()
     stamper.whole()
-    assert fake.asked("PUT") == [b"changed\n"]
+    assert [file["path"] for file in posts(fake)[1]["files"] if "content" in file] == ["src/main.js"]
 
 
 def test_equal_files_are_sent_once(fake, stamper, folder):
     for name in ("a.js", "b.js"):
         (folder / "src" / name).write_text("the same\n")
+        (folder / "src" / name.replace(".", "-large.")).write_text("the same\n" * 10_000)
     stamper.whole()
-    assert fake.asked("PUT").count(b"the same\n") == 1
+    assert len(fake.asked("PUT")) == 1
+    assert (
+        len(
+            [file for file in posts(fake)[1]["files"] if "content" in file and file["path"] in {"src/a.js", "src/b.js"}]
+        )
+        == 1
+    )
 
 
 def test_a_save_is_one_request(fake, stamper, folder):
@@ -68,13 +75,13 @@ def test_a_file_saved_again_while_it_is_sent_arrives_as_it_is_last(fake, folder)
         """Somebody saves once more between manifest and bytes."""
 
         def put(self, path, content):
-            (folder / "src" / "main.js").write_text("second\n")
+            (folder / "src" / "main.js").write_text("second\n" * 10_000)
             return super().put(path, content)
 
-    (folder / "src" / "main.js").write_text("first\n")
+    (folder / "src" / "main.js").write_text("first\n" * 20_000)
     stamper = Stamper(Slow(fake.url, TOKEN), Tree(folder, ("src",)), "shop", "TKT-1")
     stamper.whole()
-    assert fake.blobs[fake.files("TKT-1")["src/main.js"]] == b"second\n"
+    assert fake.blobs[fake.files("TKT-1")["src/main.js"]] == b"second\n" * 10_000
 
 
 def test_the_graph_and_the_origin_go_along(fake, stamper):
@@ -93,13 +100,24 @@ def test_too_large_is_said_before_anything_is_sent(fake, stamper, folder):
     assert fake.requests == []
 
 
-def test_an_upload_that_fails_stamps_nothing(fake, stamper):
+def test_an_upload_that_fails_stamps_nothing(fake, stamper, folder):
+    for name in ("main.js", "cart/cart.js"):
+        (folder / "src" / name).write_text(name * 10_000)
     stamper.service.retries = 0
     fake.misbehave((409, {"code": "missing_blobs", "missing": [file.digest for file in stamper.tree.files()]}, {}))
     fake.misbehave("ignore", "ignore")
     with pytest.raises(Away):
         stamper.whole()
     assert fake.stamps == {}
+
+
+def test_what_comes_along_fits_into_one_request():
+    small = [File(f"src/{number}.js", f"{number:064}", 60_000) for number in range(100)]
+    everything = {file.digest for file in small}
+    assert len(along(small, everything)) == 17, "at most 1 MiB"
+    assert along([File("src/x.js", "0" * 64, 65 * 1024)], {"0" * 64}) == set()
+    crowd = [File(f"src/{number}.js", f"{number:064}", 1_000) for number in range(MOST_FILES)]
+    assert len(along(crowd, {file.digest for file in crowd})) * 4 / 3 * 1_000 + MOST_FILES * 220 < 2 * 1024 * 1024
 
 
 def test_large_trees_go_in_portions():

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from core.gitcli import GitFailed, check_address, run_git, without_secrets
 from events.models import Delivery, DomainEvent
-from promotions.audit.gitcli import GitFailed, check_address, run_git, without_secrets
 from promotions.audit.health import check_audit
 from promotions.audit.push import find_remote, push_audit
 from promotions.audit.verify import Audit
@@ -234,7 +234,7 @@ def test_a_remote_that_hangs_is_given_up_with_all_its_children(remote, repositor
     mark = tmp_path / "survived"
     add_hook(remote, f"sleep 1.5\ntouch {mark}")
     deliver()
-    monkeypatch.setattr("promotions.audit.gitcli.LIMIT_SECONDS", 0.7)
+    monkeypatch.setattr("core.gitcli.LIMIT_SECONDS", 0.7)
     assert push_audit() == "failed"
     assert "no answer within" in AuditRemote.objects.get().last_error
     time.sleep(1.5)

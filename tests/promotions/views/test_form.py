@@ -166,3 +166,21 @@ def test_edit_changes_a_pending_request_of_my_own_only(browse, pending, devops, 
     response = client.post(f"/requests/{pending.number}/edit/", {**TYPED, "version": "3"}, follow=True)
     assert "Request not pending" in response.content.decode()
     assert load(pending).version == "2.1.1"
+
+
+def test_two_tabs_of_the_same_edit_do_not_overwrite_each_other_unseen(browse, pending, devops):
+    client, address = browse(devops), f"/requests/{pending.number}/edit/"
+    opened = client.get(address)
+    assert f'name="digest" value="{pending.digest}"' in opened.content.decode()
+    first = {**TYPED, "digest": pending.digest, "version": "2.2.0"}
+    assert client.post(address, first).status_code == 303
+    second = client.post(address, {**TYPED, "digest": pending.digest, "version": "2.3.0"})
+    text = second.content.decode()
+    assert second.status_code == 422
+    assert "changed since you opened it" in text
+    assert "2.3.0" in text
+    assert load(pending).version == "2.2.0"
+    again = {**TYPED, "digest": load(pending).digest, "version": "2.3.0"}
+    assert f'name="digest" value="{load(pending).digest}"' in text
+    assert client.post(address, again).status_code == 303
+    assert load(pending).version == "2.3.0"

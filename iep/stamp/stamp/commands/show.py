@@ -92,10 +92,14 @@ def _patch(side: dict[str, Any]) -> Iterator[str]:
         yield click.style(line, fg=colours.get(line[:1]))
 
 
-def open_page(session: Session, *, panel: bool, only_print: bool) -> None:
-    """Open the preview (or the panel) of the ticket in the browser."""
+def open_page(session: Session, *, panel: bool, only_print: bool, share: int) -> None:
+    """Open the preview (or the panel) of the ticket in the browser; `share` makes it a link for people without an account."""
     stamp = session.stamp()
     session.expect_stage(stamp)
+    if share:
+        link = session.service.post(f"{session.address}/link", {"hours": share}).body
+        session.out.result(link, link["url"])
+        return
     application = session.service.application(session.application)
     address = stamp["panel_url"] if panel else stamp.get("preview_url") or application["url"]
     if not (only_print or session.out.json) and click.launch(address) != 0:

@@ -1,0 +1,21 @@
+"""Import maps: what an application may ask of a promotion, and who is asked before production changes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from config import env
+
+# One file and one line each; an application chooses among them by name. A policy that fails or hangs refuses.
+IEP_POLICIES: dict[str, dict[str, Any]] = {
+    "git ancestry": {"BACKEND": "iep.policies.ancestry.GitAncestry"},
+    "digests match commit": {"BACKEND": "iep.policies.digests.DigestsMatchCommit"},
+    "sanity command": {"BACKEND": "iep.policies.sanity.SanityCommand"},
+    "sign-off": {"BACKEND": "iep.policies.sign_off.SignOffNeeded"},
+    "freeze window": {"BACKEND": "iep.policies.freeze.FreezeWindow"},
+}
+IEP_POLICY_SECONDS = 10.0
+# What "sanity command" may run, by the name that an application gives: {"lint": ["/opt/checks/lint", "--strict"]}.
+SANITY_COMMANDS: dict[str, list[str]] = json.loads(env.text("IEP_SANITY_COMMANDS") or "{}")
+IEP_SIGN_OFFS = {"promotion request": {"BACKEND": "promotions.sign_off.PromotionSignOff"}}

@@ -1,0 +1,1 @@
+"""What tickets have to tell people."""

@@ -31,7 +31,7 @@ class Scene:
         }
         return str(self.devops.post(f"{TRACKER}/event", body)["event"]["metadata"]["id"])
 
-    def chain(self, by: Caller, **start: str) -> dict[str, Any]:
+    def chain(self, by: Caller, **start: Any) -> dict[str, Any]:
         return dict(by.get("/v1/chain", **start))
 
 
@@ -104,7 +104,7 @@ def _try(caller: Caller, incident: str) -> tuple[bool, dict[str, Any]]:
 
 def hold_up(scene: Scene, incident: str) -> None:
     """While it is open, the pipeline is told to wait; afterwards it may go on."""
-    question = {"service": scene.service, "environment": "prod"}
+    question: dict[str, Any] = {"service": scene.service, "environment": "prod"}
     gate = scene.devops.get("/v1/environments/clearance", **question)
     insist([each["code"] for each in gate["objections"]] == ["incident_open"], f"The pipeline hears {gate}")
     scene.voice.step(f"May the pipeline deploy again? {gate['answer']}: {gate['objections'][0]['message']}")

@@ -105,8 +105,8 @@ class RehearsalForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["tenant"].queryset = tenants  # type: ignore[attr-defined]
         for each in self.fields.values():
-            kind = {forms.Textarea: "textarea textarea--tall", forms.Select: "select"}.get(type(each.widget), "input")
-            each.widget.attrs["class"] = kind
+            kinds: dict[type, str] = {forms.Textarea: "textarea textarea--tall", forms.Select: "select"}
+            each.widget.attrs["class"] = kinds.get(type(each.widget), "input")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

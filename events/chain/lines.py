@@ -104,13 +104,19 @@ def line_of(node: Node | ChainNode, tenant: Tenant, *, because: str = "", itself
     look = KINDS[node.kind]
     address = address_of(node, tenant)
     return ChainLine(
-        node, look, _TONES.get(node.state, look.tone), _state(node.state), address, address.startswith("http"), because,
+        node, look, _TONES.get(node.state, look.tone), _state(node), address, address.startswith("http"), because,
         itself,
     )  # fmt: skip
 
 
-def _state(state: str) -> Look | None:
-    return STATES.get(state, Look(state.replace("_", " ").capitalize(), "grey")) if state else None
+def _state(node: Node | ChainNode) -> Look | None:
+    """How it stands; an open ticket or change is nothing to worry about, an open incident is."""
+    state = node.state
+    if not state:
+        return None
+    if state == State.OPEN and node.kind != NodeKind.INCIDENT:
+        return Look("Open", "grey")
+    return STATES.get(state, Look(state.replace("_", " ").capitalize(), "grey"))
 
 
 def _because(causes: list[tuple[str, int]], by_id: dict[int, Node]) -> str:

@@ -140,8 +140,18 @@ def _as_chain(rows: Sequence[Sequence[Any]], starts: Sequence[int] | Ref, depth:
         chain.truncated = True
         chain.nodes = [node for node in chain.nodes if node.id not in far]
         chain.ways = [way for way in chain.ways if way[0] not in far and way[2] not in far]
-    chain.nodes.sort(key=lambda node: (node.at, abs(node.depth), node.id))
+    _sort(chain)
     return chain
+
+
+def _sort(chain: Chain) -> None:
+    """Oldest first; a thing of which nobody said when it was comes no later than what came of it."""
+    first: dict[int, dt.datetime] = {node.id: node.at for node in chain.nodes}
+    unknown = {node.id for node in chain.nodes if not node.known}
+    for cause, _, effect in chain.ways:
+        if cause in unknown and effect not in unknown:
+            first[cause] = min(first[cause], first[effect])
+    chain.nodes.sort(key=lambda node: (first[node.id], node.known, abs(node.depth), node.id))
 
 
 def _json(value: Any) -> list[Any]:

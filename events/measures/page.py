@@ -43,7 +43,7 @@ class Part:
 
     name: str
     deployments: int
-    values: list[str | None]
+    values: list[tuple[str, str | None]]
 
 
 @require_safe
@@ -115,15 +115,16 @@ class Words:
     """How a measure is called, how its value is told, and the top of its chart."""
 
     label: str
+    short: str
     tell: Callable[[float], str]
     scale: Callable[[float], str]
 
 
 WORDS = {
-    "deployment_frequency": Words("Deployment frequency", _often, lambda top: str(int(top))),
-    "lead_time": Words("Lead time for changes", spell, spell),
-    "change_failure_rate": Words("Change failure rate", _percent, _percent),
-    "time_to_restore": Words("Time to restore", spell, spell),
+    "deployment_frequency": Words("Deployment frequency", "Frequency", _often, lambda top: str(int(top))),
+    "lead_time": Words("Lead time for changes", "Lead time", spell, spell),
+    "change_failure_rate": Words("Change failure rate", "Failures", _percent, _percent),
+    "time_to_restore": Words("Time to restore", "Restore", spell, spell),
 }
 
 
@@ -132,6 +133,8 @@ def parts_of(runs: Sequence[Run], scope: Scope, by: str) -> list[Part]:
     parts = []
     for name, some in grouped(runs, by).items():
         told = measure(some, scope)
-        values = [None if one.value is None else WORDS[one.name].tell(one.value) for one in told]
+        values = [
+            (WORDS[one.name].short, None if one.value is None else WORDS[one.name].tell(one.value)) for one in told
+        ]
         parts.append(Part(name, told.failure_rate.count, values))
     return sorted(parts, key=lambda part: (-part.deployments, part.name))[:MOST_PARTS]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.db import OperationalError, connection, transaction
 from django.http import HttpResponse, HttpResponseBase
@@ -26,6 +26,7 @@ KEPT_FOR = dt.timedelta(hours=24)
 WAIT_SECONDS = 8
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 Handler = Callable[..., HttpResponseBase]
 
 
@@ -55,20 +56,19 @@ class IdempotentPosts:
             _check_key(key)
             self.post: Handler = partial(self._post_once, key, getattr(self, "post"))  # noqa: B009
 
-    def _post_once(self, key: str, handler: Handler, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        user, fingerprint = cast(User, request.user), _fingerprint(request)
-        with _busy_is_a_conflict(), transaction.atomic():
-            record = _claim(user, key, fingerprint)
-            if record is None:
-                return _replay(IdempotencyRecord.objects.get(user=user, key=key), fingerprint)
-            answer = self._attempt(handler, request, *args, **kwargs)
-            if answer.status_code >= 500 or answer.status_code == 429:
-                transaction.set_rollback(True)
-                return answer
-            _keep(record, answer, self.shown_once)
-            return answer
+    # Positional only: a part of an address may be called `key` too.
+    def _post_once(
+        self, key: str, handler: Handler, request: Request, /, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        return answer_once(
+            cast(User, request.user),
+            key,
+            _fingerprint(request),
+            lambda: self._attempt(handler, request, *args, **kwargs),
+            lambda answer: _as_kept(answer, self.shown_once),
+        )
 
-    def _attempt(self, handler: Handler, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def _attempt(self, handler: Handler, request: Request, /, *args: Any, **kwargs: Any) -> Response:
         """The verb's answer; a refusal undoes whatever it began and is an answer too."""
         try:
             with transaction.atomic():
@@ -76,6 +76,28 @@ class IdempotentPosts:
         except Exception as error:
             answer = self.handle_exception(error)  # type: ignore[attr-defined]
         assert isinstance(answer, Response), "only answers that can be kept"
+        return answer
+
+
+def answer_once(
+    user: User,
+    key: str,
+    fingerprint: str,
+    attempt: Callable[[], Answer],
+    as_kept: Callable[[Answer], tuple[dict[str, str], str]],
+) -> Answer | HttpResponse:
+    """What `attempt` answers, kept (as headers and body) in the transaction of its effect; or what was kept before."""
+    _check_key(key)
+    with _busy_is_a_conflict(), transaction.atomic():
+        record = _claim(user, key, fingerprint)
+        if record is None:
+            return _replay(IdempotencyRecord.objects.get(user=user, key=key), fingerprint)
+        answer = attempt()
+        if answer.status_code >= 500 or answer.status_code == 429:
+            transaction.set_rollback(True)
+            return answer
+        headers, body = as_kept(answer)
+        IdempotencyRecord.objects.filter(pk=record).update(status=answer.status_code, headers=headers, body=body)
         return answer
 
 
@@ -124,17 +146,13 @@ def _claim(user: User, key: str, fingerprint: str) -> int | None:
         return row[0] if row else None
 
 
-def _keep(record: int, answer: Response, shown_once: tuple[str, ...]) -> None:
+def _as_kept(answer: Response, shown_once: tuple[str, ...]) -> tuple[dict[str, str], str]:
     body = answer.data
     if shown_once and isinstance(body, dict):
         body = {**body, **{field: None for field in shown_once if field in body}}
     headers = dict(answer.headers)
     headers["Content-Type"] = answer.content_type or JSONRenderer.media_type
-    IdempotencyRecord.objects.filter(pk=record).update(
-        status=answer.status_code,
-        headers=headers,
-        body=JSONRenderer().render(body).decode() if body is not None else "",
-    )
+    return headers, JSONRenderer().render(body).decode() if body is not None else ""
 
 
 def _replay(record: IdempotencyRecord, fingerprint: str) -> HttpResponse:

@@ -49,6 +49,7 @@ PROBLEMS = {
     404: "It does not exist, or not for you.",
     405: "This address does not know the method.",
     409: "Something else happened first (`content_changed`, `active_request_exists`, `idempotency_key_in_use`).",
+    412: "If-Match named another state than the present one.",
     413: "The body is too large.",
     415: "The body is not application/json.",
     422: "The Idempotency-Key was used with another content before.",
@@ -56,7 +57,7 @@ PROBLEMS = {
     503: "A part this needs does not answer; Retry-After says when to try again.",
 }
 _ALWAYS = {400, 401, 403, 405, 503}
-_WITH_BODY = {409, 413, 415, 429}
+_WITH_BODY = {404, 409, 412, 413, 415, 429}
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -107,13 +108,17 @@ class ApiSchema(AutoSchema):
 
     def _problem_statuses(self) -> set[int]:
         statuses = set(_ALWAYS)
-        if "{" in self.path:
+        if "{" in self.path or "tenant" in self._query_names():
             statuses.add(404)
         if self.method in {"POST", "PUT", "PATCH", "DELETE"}:
             statuses |= _WITH_BODY
         if self.method == "POST":
-            statuses |= {404, 422}
+            statuses.add(422)
         return statuses
+
+    def _query_names(self) -> set[str]:
+        """A tenant that is named may be none, or none of yours."""
+        return set(getattr(self.view, "queries", {}).get(self.method, NoQuery)().fields)
 
 
 class BearerScheme(OpenApiAuthenticationExtension):

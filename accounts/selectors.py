@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import Permission
-from django.db.models import BigIntegerField, Q, QuerySet, Value
+from django.db.models import Q, QuerySet
 
 from accounts.models import (
     ApiToken,
@@ -158,13 +158,8 @@ def _general(user: User) -> QuerySet[Permission]:
 
 def _granted(user: User) -> Iterable[tuple[int | None, str]]:
     """Every capability of the person with its tenant, None for everywhere, in one query."""
-    nowhere = Value(None, output_field=BigIntegerField())
-    of_groups = TenantGroupObjectPermission.objects.filter(group__user=user)
-    of_person = TenantUserObjectPermission.objects.filter(user=user)
-    return of_groups.values_list("content_object_id", "permission__codename").union(
-        of_person.values_list("content_object_id", "permission__codename"),
-        _general(user).order_by().values_list(nowhere, "codename"),
-    )
+    names = [capability.value for capability in Capability]
+    return [(tenant_id, codename) for codename, tenant_id in run(_REACHES, {"user": user.pk, "codenames": names})]
 
 
 def has_capability(user: User, capability: Capability, tenant_id: int) -> bool:

@@ -120,7 +120,8 @@ class World:
         """The web server as script/up runs it."""
         port = free_port()
         command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
-        command += ["--workers", "1", "--no-ws", "--no-access-log", "config.asgi:application"]
+        command += ["--workers", "1", "--no-ws", "--no-access-log", "--workers-kill-timeout", "5"]
+        command += ["config.asgi:application"]
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"DATABASE_URL": self.database_url})
         self.url = f"http://127.0.0.1:{port}"
         try:
@@ -128,7 +129,11 @@ class World:
             yield
         finally:
             process.terminate()
-            process.wait(20)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def request(self, method: str, path: str, body: bytes = b"") -> bytes:
         """The raw bytes of an HTTP request with our token."""

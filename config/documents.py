@@ -11,6 +11,8 @@ from accounts.roles import EVERYWHERE, ROLES, Capability, Role
 from accounts.scopes import SCOPES
 from config.env import VARIABLES
 from core.transitions import TransitionTable
+from events.cdevents.facts import FACTS as RECEIVED
+from events.chain import freezes
 from events.channels import channels
 from events.tracker.facts import FACTS
 from events.types import FACTS_OF_DELIVERY
@@ -63,7 +65,7 @@ def facts() -> str:
     return _page(
         "Facts",
         "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py`, `events/tracker/facts.py`, "
-        "`events/types.py` and the "
+        "`events/cdevents/facts.py`, `events/chain/freezes.py`, `events/types.py` and the "
         "`SUBSCRIBERS` setting",
         text + _table(("Fact", "Left by", "Heard by"), rows),
     )
@@ -71,7 +73,8 @@ def facts() -> str:
 
 def facts_left() -> dict[str, list[str]]:
     """Every fact type, with the steps of the tables that leave it."""
-    left_by: dict[str, list[str]] = {fact: [] for fact in (*ACTIONS, *EVENT_NAMES, *FACTS, *FACTS_OF_DELIVERY)}
+    known = (*ACTIONS, *EVENT_NAMES, *FACTS, *RECEIVED, *FACTS_OF_DELIVERY, *freezes.FACTS)
+    left_by: dict[str, list[str]] = {fact: [] for fact in known}
     for _, table in transition_tables():
         for edge in table:
             left_by.setdefault(edge.fact, []).append(f"{table.name}: {edge.verb} ({edge.source} to {edge.target})")

@@ -18,18 +18,18 @@ def line(values: Sequence[float]) -> dict[str, Any]:
     return {"points": " ".join(points), "area": " ".join([f"0,{HEIGHT:.0f}", *points, f"{WIDTH:.0f},{HEIGHT:.0f}"])}
 
 
-def bars(values: Sequence[float]) -> list[dict[str, Any]]:
-    """One rectangle for each value; a zero keeps a hairline, so that it differs from no bar at all."""
+def bars(values: Sequence[float | None]) -> list[dict[str, Any]]:
+    """One rectangle for each value; a zero keeps a hairline, so that it differs from None, which is no data."""
     if not values:
         return []
-    top = max(values) or 1
+    top = max((value for value in values if value is not None), default=0) or 1
     slot = WIDTH / len(values)
     return [
         {
             "x": f"{index * slot + slot * 0.12:.2f}",
             "width": f"{slot * 0.76:.2f}",
-            "y": f"{HEIGHT - max(1.0, HEIGHT * value / top):.2f}",
-            "height": f"{max(1.0, HEIGHT * value / top):.2f}",
+            "y": f"{HEIGHT - max(1.0, HEIGHT * (value or 0) / top):.2f}",
+            "height": f"{max(1.0, HEIGHT * (value or 0) / top):.2f}",
             "value": value,
         }
         for index, value in enumerate(values)

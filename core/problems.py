@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -46,6 +47,7 @@ def problem_response(error: DomainError, headers: dict[str, str] | None = None) 
 FOR_MACHINES = ("/v1/", "/api/", "/webhooks/")
 
 
+@csrf_exempt
 def nothing_here(request: HttpRequest, **rest: str) -> JsonResponse:
     """404 for an address of the API that does not exist."""
     return _plain(NotFound("There is nothing at this address. /api/docs/ lists what there is."))

@@ -69,6 +69,14 @@ class Caller:
         headers = {"Idempotency-Key": key} if key else {}
         return self._answer(self._http.post(path, json=body or {}, headers=headers), expect)
 
+    def put(self, path: str, body: dict[str, Any], *, expect: int = 200) -> Any:
+        return self._answer(self._http.put(path, json=body), expect)
+
+    def look(self, path: str, **query: Any) -> tuple[int, Any]:
+        """What a GET answered, whatever that is: the status and the body, None without one."""
+        response = self._http.get(path, params=query or None)
+        return response.status_code, response.json() if response.content else None
+
     def attempt(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         """What a POST answered, whatever that is: the status and the body, None without one."""
         response = self._http.post(path, json=body)

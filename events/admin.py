@@ -11,7 +11,9 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-import events.tracker.admin  # noqa: F401 (its pages are in a room of their own)
+import events.cdevents.admin
+import events.endpoints.admin
+import events.tracker.admin  # noqa: F401 (their pages are in rooms of their own)
 from core.admin import ReadOnlyAdmin, Verb
 from events.channels import channels
 from events.models import Delivery, DeliveryState, DomainEvent

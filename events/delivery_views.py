@@ -34,11 +34,16 @@ def delivery_list(request: HttpRequest) -> HttpResponse:
         raise NotFound("Deliveries are for those who administer a tenant.")
     wanted = deliveries.DeliveryFilter.of(request.GET)
     page = page_of(deliveries.find_deliveries(user, wanted), request.GET, size=PER_PAGE)
+    states = deliveries.channel_states(user)
+    labels = {state.name: state.label for state in states}
     context = {
         "wanted": wanted,
         "page": page,
-        "rows": [(delivery, TONES[delivery.state], LABELS[delivery.state]) for delivery in page.rows],
-        "channels": deliveries.channel_states(user),
+        "rows": [
+            (delivery, TONES[delivery.state], LABELS[delivery.state], labels.get(delivery.channel))
+            for delivery in page.rows
+        ],
+        "channels": states,
         "names": list(channels()),
         "states": [(state, LABELS[state]) for state in DeliveryState.values],
     }

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from core.doorbell import ring
 from events import notices, outbox, reminders
+from events.cdevents.webhooks import deliveries
+from events.chain import following
 from events.endpoints.services import switch_off_failing_endpoints
 from events.slack import calls
 from events.tracker import locks, retention
@@ -19,6 +22,24 @@ def deliver(channel: str) -> int:
 def sweep() -> None:
     """Find what no doorbell was heard for."""
     outbox.ring_channels(outbox.route_facts() | outbox.due_channels())
+
+
+@shared_task(name="events.follow_chain")
+def follow_chain() -> None:
+    """Take new facts into the graph of the chain."""
+    following.follow_log()
+
+
+@shared_task(name="events.process_delivery")
+def process_delivery(delivery: int) -> str:
+    return deliveries.process_delivery(delivery_id=delivery)
+
+
+@shared_task(name="events.sweep_inbound")
+def sweep_inbound() -> None:
+    """Find deliveries of webhooks that no doorbell was heard for."""
+    for delivery in deliveries.due_deliveries():
+        ring(deliveries.TASK, delivery)
 
 
 @shared_task(name="events.sweep_digests")

@@ -5,12 +5,19 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from core.rest import both_spellings
-from events import delivery_views, notice_views, views
+from events import delivery_views, notice_views, views, webhooks
+from events.cdevents import pages
 from events.endpoints import api as webhook_api
 from events.endpoints import views as webhook_views
 from events.slack import webhooks as slack
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("events.chain.urls")),
+    path("", include("events.api.urls")),
+    path("webhooks/<str:kind>/<uuid:key>", webhooks.webhook, name="webhook_in"),
+    path("events/dead-letters/", pages.letter_list, name="dead_letters"),
+    path("events/dead-letters/<int:number>/<slug:verb>/", pages.letter_verb, name="letter_verb"),
+    path("events/webhooks/dry-run/", pages.rehearsal, name="webhook_rehearsal"),
     path("events/", include("events.tracker.pages.urls")),
     path("activity/", views.activity_page, name="activity"),
     path("activity/export.<str:form>", views.activity_export, name="activity_export"),

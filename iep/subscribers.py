@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from events.models import DomainEvent, Event
+from typing import Any
+
+from events.models import Delivery, Event
 from events.tracker.records import record_event
 from events.tracker.vocabulary import Environment, Priority, Status, Type
 
 
-def record_deployment(fact: DomainEvent) -> None:
-    """One deployment event per release and revert; a repetition finds it by the fact's id."""
+def record_deployment(delivery: Delivery) -> dict[str, Any]:
+    """One deployment event per release and revert; a repetition finds it by the fact's id. The receipt names it."""
+    fact = delivery.fact
     key = f"fact-{fact.id}"
     if fact.tenant is None or Event.objects.filter(tenant=fact.tenant, slack_id=key).exists():
-        return
+        return {}
     data = fact.data
     took_back = fact.type == "stamp.taken_back"
     what = "Take back" if took_back else "Release"
-    record_event(
+    event = record_event(
         tenant=fact.tenant,
         content={
             "title": f"{what} {data['ticket']} on {data['application']} (r{data['release']})",
@@ -34,3 +37,4 @@ def record_deployment(fact: DomainEvent) -> None:
         },
         by=None,
     )
+    return {"event": str(event.pk)}

@@ -14,14 +14,9 @@ def sweep_mirrors() -> int:
         return upkeep.fetch_mirrors()
 
 
-@shared_task(name="iep.read_imports")
-def read_imports(application_id: int) -> int:
-    return upkeep.read_graph(application_id)
-
-
 @shared_task(name="iep.sweep_imports")
 def sweep_imports() -> int:
-    """What a doorbell that was not heard left unread."""
+    """Only hints depend on it, so a save does not wait to ring for it."""
     return upkeep.read_graph()
 
 

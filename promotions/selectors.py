@@ -18,7 +18,14 @@ from accounts.selectors import Reach, home_tenant, reaches_of, tenants_where
 from core.clock import now
 from core.errors import InvalidInput, NotAllowed, NotFound
 from events.models import DomainEvent
-from promotions.models import PEOPLE, SEARCH_VECTOR, Deployment, PromotionRequest, PromotionRequestQuerySet
+from promotions.models import (
+    PEOPLE,
+    SEARCH_VECTOR,
+    Deployment,
+    PromotionRequest,
+    PromotionRequestQuerySet,
+    RunningVersion,
+)
 from promotions.states import State
 from promotions.wire import ACTIONS, history_entry, render_promotion
 
@@ -95,6 +102,18 @@ def list_decidable_requests(
     return _page_of_tenants(
         user=user, tenants=tenants, own_tenants=[], states=states, limit=limit, before=before, not_own=True
     )
+
+
+def running_versions(promotion: PromotionRequest) -> dict[str, RunningVersion]:
+    """What each environment runs of the request's target; read once per request object."""
+    known: dict[str, RunningVersion] | None = getattr(promotion, "_running_versions", None)
+    if known is None:
+        rows = RunningVersion.objects.select_related("promotion").filter(
+            tenant=promotion.tenant_id, target_type=promotion.target_type, target_name=promotion.target_name
+        )
+        known = {row.environment: row for row in rows}
+        promotion._running_versions = known  # type: ignore[attr-defined]
+    return known
 
 
 def narrow(requests: PromotionRequestQuerySet, wanted: Wanted) -> PromotionRequestQuerySet:

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.models import Tenant, User
 from core.clock import now
-from events.models import DomainEvent
+from events.models import Delivery
 from iep.models import Stamp
 from iep.services import forget_sign_off
 from iep.sign_offs import Standing
@@ -92,7 +92,8 @@ def _know_how_to_deploy(tenant: Tenant, name: str, application: str) -> None:
     )  # fmt: skip
 
 
-def forget_request(fact: DomainEvent) -> None:
+def forget_request(delivery: Delivery) -> None:
     """A request that ended without a yes no longer holds its ticket."""
-    for stamp in Stamp.objects.filter(sign_off=fact.subject_id):
-        forget_sign_off(stamp=stamp, request=fact.subject_id)
+    number = delivery.fact.subject_id
+    for stamp in Stamp.objects.filter(sign_off=number):
+        forget_sign_off(stamp=stamp, request=number)

@@ -1,12 +1,16 @@
-"""What tickets do when facts are delivered: a deployed promotion request resolves the tickets it names."""
+"""What tickets do when facts are delivered: deployments resolve the tickets they name, events from outside move theirs."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from accounts.roles import Capability
+from accounts.selectors import holders_of
+from core.errors import DomainError
 from events.models import Delivery, DomainEvent
-from tickets.models import Ticket
-from tickets.services import resolve_deployed_ticket, take_back_deployed_ticket
+from tickets.models import Comment, Ticket
+from tickets.selectors import find_mentions
+from tickets.services import follow_event, obey_command, resolve_deployed_ticket, take_back_deployed_ticket
 
 
 def follow_deployment(delivery: Delivery) -> dict[str, Any]:
@@ -20,6 +24,43 @@ def follow_deployment(delivery: Delivery) -> dict[str, Any]:
     verb = take_back_deployed_ticket if request.get("rollbackOf") else resolve_deployed_ticket
     changed = [ticket.key for ticket in _named(fact, request.get("tickets", [])) if verb(ticket=ticket, fact=fact)]
     return {"tickets": changed}
+
+
+def follow_received_event(delivery: Delivery) -> dict[str, Any]:
+    """Move the tickets that a received event names, and obey the commands of its commits; twice changes nothing.
+
+    Each only where the ticket's project says so. The receipt names what was done and what was refused.
+    """
+    fact = delivery.fact
+    moved = {ticket.key: verb for ticket in _keyed(fact, fact.data["tickets"], "follow_events")
+             if (verb := follow_event(ticket=ticket, fact=fact))}  # fmt: skip
+    commands = [_obey(fact, number, command) for number, command in enumerate(fact.data.get("commands", []))]
+    return {"moved": moved, "commands": [said for said in commands if said]}
+
+
+def _obey(fact: DomainEvent, number: int, command: dict[str, str]) -> str:
+    """One command; what came of it."""
+    keys = find_mentions(fact.tenant_id or 0, [command["ticket"]])[0].tickets
+    ticket = next(iter(_keyed(fact, list(keys), "smart_commits")), None)
+    if ticket is None or fact.tenant is None:
+        return ""
+    mark = f"commit:{fact.data['received']}:{number}"
+    if Comment.objects.filter(ticket=ticket, worker_id=mark).exists():
+        return f"{ticket.key}: done before"
+    author = holders_of(Capability.EDIT_TICKETS, fact.tenant).filter(email__iexact=command["email"]).first()
+    if author is None:
+        return f"{ticket.key}: nobody here who may has the e-mail {command['email'][:100]}"
+    try:
+        done = obey_command(ticket=ticket, command=command["command"], text=command["text"], by=author, mark=mark)
+    except DomainError as refusal:
+        return f"{ticket.key}: {refusal.message}"
+    return f"{ticket.key}: {done}"
+
+
+def _keyed(fact: DomainEvent, keys: list[str], setting: str) -> list[Ticket]:
+    """The tickets of the fact's tenant with these keys, of projects that have the setting."""
+    tickets = Ticket.objects.select_related("project", "tenant").filter(tenant=fact.tenant, key__in=keys)
+    return [ticket for ticket in tickets.order_by("id") if ticket.project.setting(setting)]
 
 
 def _named(fact: DomainEvent, keys: list[str]) -> list[Ticket]:

@@ -143,12 +143,32 @@ def clean_settings(settings: dict[str, Any]) -> dict[str, Any]:
             complaints.unless(False, f"settings.{name}", f"Unknown. Known: {', '.join(PROJECT_SETTINGS)}.")
         elif isinstance(known, bool):
             complaints.unless(isinstance(value, bool), f"settings.{name}", "Choose true or false.")
+        elif isinstance(known, str):
+            complaints.unless(_is_harmless_pattern(value), f"settings.{name}", _PATTERN_HELP)
         else:
             least, most = LEASE_SECONDS if name == "lease_seconds" else (1, 100)
             fine = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
             complaints.unless(fine, f"settings.{name}", f"Choose a whole number between {least} and {most}.")
     complaints.raise_if_any()
     return dict(settings)
+
+
+_PATTERN_HELP = (
+    "Give a regular expression of at most 100 characters that finds a key, such as SHOP-[0-9]+ or #([0-9]+): at most one "
+    "group, nothing repeated in it as a whole, and at most two of * and +."
+)
+
+
+def _is_harmless_pattern(pattern: Any) -> bool:
+    """Whether it is a regular expression that is fast on any text; empty takes it away."""
+    if not isinstance(pattern, str) or len(pattern) > 100:
+        return False
+    if re.search(r"\)[*+?{]|\(\?|\\[1-9]|[*+}][*+]", pattern) or len(re.findall(r"[*+]|\{\d*,", pattern)) > 2:
+        return False
+    try:
+        return re.compile(pattern, re.ASCII).groups <= 1
+    except (re.error, RecursionError, OverflowError):
+        return False
 
 
 def clean_names(field: str, names: Iterable[str]) -> list[str]:

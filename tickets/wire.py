@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
+from accounts.models import User
 from events.models import DomainEvent
 from tickets.models import Comment, Project, StageTask, Ticket, TicketLink, Worker
 from tickets.models.projects import PROJECT_SETTINGS
 from tickets.selectors.events import EVENT_NAMES
-from tickets.types import ClaimAnswer, Completion, PlanStep, Priority
+from tickets.types import ClaimAnswer, Completion, PlanStep, Priority, TicketContent
 
 # The predicate under which each step of a ticket is told as a CDEvent.
 CDEVENT_PREDICATES = {
@@ -55,8 +57,8 @@ def render_project(project: Project) -> dict[str, Any]:
     }
 
 
-def render_ticket(ticket: Ticket) -> dict[str, Any]:
-    """What a list shows of a ticket. Its project, tenant, parent and assignees should be loaded."""
+def render_ticket(ticket: Ticket, assignees: Iterable[User] | None = None) -> dict[str, Any]:
+    """What a list shows of a ticket. Its project, tenant and parent should be loaded, its assignees be loaded or given."""
     return {
         "ticket_id": ticket.key,
         "project_id": ticket.project.key,
@@ -65,7 +67,7 @@ def render_ticket(ticket: Ticket) -> dict[str, Any]:
         "type": ticket.type,
         "priority": ticket.priority_word,
         "labels": list(ticket.labels),
-        "assignees": [user.email for user in ticket.assignees.all()],
+        "assignees": [user.email for user in (ticket.assignees.all() if assignees is None else assignees)],
         "due_date": ticket.due_date.isoformat() if ticket.due_date else None,
         "parent": ticket.parent.key if ticket.parent else None,
         "state": ticket.state,
@@ -103,6 +105,19 @@ def render_ticket_in_full(ticket: Ticket) -> dict[str, Any]:
         "children": list(ticket.children.order_by("id").values_list("key", flat=True)[:200]),
         "links": [render_link(link) for link in ticket.links.all()],
         "tasks": [render_task(task) for task in ticket.tasks.open().select_related("claimed_by", "ticket", "project")],
+    }
+
+
+def render_opened_ticket(ticket: Ticket, content: TicketContent) -> dict[str, Any]:
+    """In full what `open_ticket` made of the content, without asking for relations that it cannot have yet."""
+    if ticket.project.setting("queue_first_stage"):
+        return render_ticket_in_full(ticket)
+    return {
+        **render_ticket(ticket, None if content.assignees else ()),
+        "description": ticket.description,
+        "author": ticket.author.email,
+        "plan": [{"stage": step.stage, "gate": step.gate, "done": False} for step in ticket.steps],
+        **{name: [] for name in ("depends_on", "blocks", "children", "links", "tasks")},
     }
 
 

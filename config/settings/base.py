@@ -11,6 +11,7 @@ from csp.constants import NONCE, NONE, SELF
 
 from config import env
 from config.settings.admin import UNFOLD  # noqa: F401
+from config.settings.chain import CHAIN_SOURCES, DEPLOYMENT_CHECKS  # noqa: F401
 from config.settings.import_maps import (  # noqa: F401
     IEP_POLICIES,
     IEP_POLICY_SECONDS,
@@ -20,6 +21,8 @@ from config.settings.import_maps import (  # noqa: F401
 from config.settings.logs import LOGGING  # noqa: F401
 from config.settings.outside import *  # noqa: F403
 from config.settings.outside import kafka_channels, slack_channels
+from config.settings.pages import *  # noqa: F403
+from config.settings.recorded import *  # noqa: F403
 from config.settings.rest import API_CHANGES_PER_MINUTE, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from config.settings.work import *  # noqa: F403
 
@@ -237,21 +240,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 CSRF_FAILURE_VIEW = "core.views.csrf_failure"
 
-# The console: an entry shows where its address exists, so an app that is not installed leaves no gap.
-NAVIGATION = [
-    {"label": "Overview", "icon": "house", "url_name": "overview"},
-    {"label": "Requests", "icon": "git-pull-request-arrow", "url_name": "requests"},
-    {"label": "Tickets", "icon": "ticket", "url_name": "tickets"},
-    {"label": "Events", "icon": "calendar-days", "url_name": "events"},
-    {"label": "Import maps", "icon": "boxes", "url_name": "iep"},
-    {"label": "Activity", "icon": "activity", "url_name": "activity"},
-]
-# What the page of a ticket shows of other apps: callables that take the person and the ticket.
-TICKET_RELATED = ["promotions.pages.related.requests_naming", "iep.pages.dossier.stamps_of"]
-# What the page of an event shows of other apps: callables that take the person and the event.
-EVENT_RELATED = ["tickets.pages.related.ticket_of_event"]
-# The server-sent-event stream of a tab; empty: pages refresh every ten seconds instead.
-LIVE_STREAM_URL = "/live"
 
 # What /readyz asks.
 READINESS_CHECKS = {
@@ -282,6 +270,7 @@ STORY = [
     "tickets.story.work_over_mcp",
     "iep.story.save_release_and_take_back",
     "promotions.channels_story.tell_everyone",
+    "events.story.trace_an_incident",
 ]
 
 # Who hears of facts; see events/outbox.py for what an entry may say.
@@ -311,6 +300,10 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "tickets": {
         "facts": ("deployment.succeeded",),
         "handler": "tickets.subscribers.follow_deployment",
+    },
+    "outside": {
+        "facts": ("event.received",),
+        "handler": "tickets.subscribers.follow_received_event",
     },
     "email": {
         "facts": ("*",),
@@ -385,14 +378,6 @@ DEPLOYERS: dict[str, dict[str, Any]] = {
     },
 }
 AWX_WEBHOOK_SECRETS = env.items("AWX_WEBHOOK_SECRETS")
-
-# Tracker
-TRACKER_STATUS_NUMBERS = env.text("TRACKER_STATUS_NUMBERS")
-TRACKER_ANONYMOUS_TENANT = env.text("TRACKER_ANONYMOUS_TENANT")
-TRACKER_ANONYMOUS_RIGHTS = env.items("TRACKER_ANONYMOUS_RIGHTS")
-TRACKER_AUTO_LOCK = env.text("TRACKER_AUTO_LOCK")
-TRACKER_LOCK_LIFETIME = dt.timedelta(hours=float(env.text("TRACKER_LOCK_HOURS")))
-TRACKER_RETENTION = dt.timedelta(days=float(env.text("TRACKER_RETENTION_DAYS")))
 
 # MCP: the account that lends its rights to callers without a token, in the demo only. On purpose no variable sets it.
 MCP_ANONYMOUS_ACCOUNT = ""

@@ -28,9 +28,11 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["accounts.openapi.without_second_spellings"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "events.tracker.api.description.with_tracker",
         "accounts.openapi.with_introduction",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "CDEventModeEnum": "events.models.received.Mode",
         "CapabilityEnum": "accounts.openapi.CAPABILITIES",
         "PromotionStateEnum": "promotions.states.State",
         "DeploymentStateEnum": "promotions.states.DeploymentState",
@@ -44,6 +46,9 @@ SPECTACULAR_SETTINGS = {
         "TicketResolutionEnum": "tickets.api.answers.RESOLUTIONS",
         "TicketLinkKindEnum": "tickets.types.LinkKind",
         "TicketCommentKindEnum": "tickets.types.CommentKind",
+        "ChainThingKindEnum": "events.chain.kinds.NodeKind",
+        "ChainWayKindEnum": "events.chain.kinds.EdgeKind",
+        "ClearanceEnum": "events.chain.api.answers.ANSWERS",
         "WorkerStatusEnum": "tickets.api.answers.PRESENCES",
     },
 }

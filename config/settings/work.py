@@ -33,6 +33,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_DB_REUSE_MAX = 10**9
 CELERY_BEAT_SCHEDULE = {
     "sweep facts": {"task": "events.sweep", "schedule": 15.0},
+    "sweep received webhooks": {"task": "events.sweep_inbound", "schedule": 15.0},
     "sweep locks": {"task": "events.sweep_locks", "schedule": 30.0},
     "forget old events": {"task": "events.forget_old_events", "schedule": 3600.0},
     "sweep deployments": {"task": "promotions.sweep_deployments", "schedule": 5.0},
@@ -43,6 +44,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep webhooks": {"task": "events.sweep_endpoints", "schedule": 30.0},
     "remind of overdue tickets": {"task": "tickets.remind_of_overdue", "schedule": 300.0},
     "remind of ends": {"task": "events.remind", "schedule": 300.0},
+    "follow chain": {"task": "events.follow_chain", "schedule": 15.0},
     "sweep digests": {"task": "events.sweep_digests", "schedule": 15.0},
     "push audit": {"task": "promotions.push_audit", "schedule": 15.0},
     "pack audit": {"task": "promotions.pack_audit", "schedule": crontab(hour=3, minute=17)},

@@ -14,7 +14,11 @@ from events.models import Severity, WebhookEndpoint
 from events.notifiers.envelope import FORMS
 
 FIELDS = ("tenant", "name", "url", "patterns", "project", "service", "severity", "form")
-LABELS = {"plain": "Plain JSON", "cloudevents": "CloudEvents 1.0", "cdevents": "CDEvents"}
+LABELS = {
+    "plain": "Plain JSON", "cloudevents": "CloudEvents 1.0", "cdevents": "CDEvents 0.5.1",
+    "cdevents-custom": "CDEvents 0.5.1, our own types for each state too", "cdevents-draft": "CDEvents 0.6 draft",
+    "cdevents-all": "CDEvents 0.6 draft, our own types too",
+}  # fmt: skip
 
 
 class EndpointForm(DomainForm):

@@ -12,8 +12,12 @@ from events.models import DomainEvent
 
 VERSION = "1.0"
 PLAIN, CLOUDEVENTS = "plain", "cloudevents"
-FORMS = (PLAIN, CLOUDEVENTS)
-CONTENT_TYPES = {PLAIN: "application/json", CLOUDEVENTS: "application/cloudevents+json"}
+# As CDEvents, each in the words of a profile (events/cdevents/emission.py).
+CDEVENTS = {
+    "cdevents": "standard", "cdevents-custom": "custom", "cdevents-draft": "draft", "cdevents-all": "draft-custom"
+}  # fmt: skip
+FORMS = (PLAIN, CLOUDEVENTS, *CDEVENTS)
+CONTENT_TYPES = dict.fromkeys((CLOUDEVENTS, *CDEVENTS), "application/cloudevents+json") | {PLAIN: "application/json"}
 
 
 def event_name(fact_type: str) -> str:
@@ -60,7 +64,16 @@ def _cloudevent(fact: DomainEvent) -> dict[str, Any]:
     }
 
 
+def envelopes(fact: DomainEvent, form: str) -> list[dict[str, Any]]:
+    """The fact in one of FORMS, as CDEvents perhaps several or none; telling it again gives the same ids."""
+    if form not in CDEVENTS:
+        return [envelope(fact, form)]
+    from events.cdevents.emission import as_cloudevent, cdevents_of  # loads the schemas of CDEvents
+
+    return [as_cloudevent(body) for body in cdevents_of(fact, profile=CDEVENTS[form])]
+
+
 def envelope(fact: DomainEvent, form: str) -> dict[str, Any]:
-    """The fact in one of FORMS; telling it again gives the same id. Its tenant should be loaded."""
+    """The fact as one message, plain or as a CloudEvent; telling it again gives the same id. Its tenant should be loaded."""
     make: Callable[[DomainEvent], dict[str, Any]] = {PLAIN: _plain, CLOUDEVENTS: _cloudevent}[form]
     return make(fact)

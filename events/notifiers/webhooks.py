@@ -16,7 +16,7 @@ from events.endpoints.guard import Forbidden, Line, Unreachable
 from events.endpoints.health import note_failure, note_success
 from events.endpoints.secrets import sign, unseal
 from events.models import Delivery, DomainEvent, WebhookEndpoint
-from events.notifiers.envelope import CONTENT_TYPES, envelope
+from events.notifiers.envelope import CONTENT_TYPES, envelopes
 from events.notifiers.filters import wants
 from events.types import DeliveryFailed, DeliveryRefused
 
@@ -43,9 +43,17 @@ class WebhookNotifier:
     def session(self) -> Iterator[Callable[[Delivery], dict[str, Any]]]:
         """Keeps the connection to an endpoint for as long as there is something to tell it."""
         lines: dict[str, Line] = {}
+        known: dict[str, WebhookEndpoint | None] = {}
 
         def send(delivery: Delivery) -> dict[str, Any]:
-            return _tell(delivery, lines)
+            place = delivery.recipient
+            if place not in known:
+                known[place] = WebhookEndpoint.objects.filter(pk=place).first()
+            try:
+                return _tell(delivery, known[place], lines)
+            except DeliveryFailed:
+                known.pop(place)  # whatever it has led to is read again
+                raise
 
         try:
             yield send
@@ -54,18 +62,27 @@ class WebhookNotifier:
                 line.close()
 
 
-def _tell(delivery: Delivery, lines: dict[str, Line]) -> dict[str, Any]:
-    endpoint = WebhookEndpoint.objects.filter(pk=delivery.recipient).first()
+def _tell(delivery: Delivery, endpoint: WebhookEndpoint | None, lines: dict[str, Line]) -> dict[str, Any]:
     if endpoint is None:
         return {"skipped": "the endpoint was deleted"}
     if endpoint.disabled_at is not None:
         raise DeliveryRefused(f"The endpoint is switched off: {endpoint.disabled_reason}")
-    body = json.dumps(envelope(delivery.fact, endpoint.form), ensure_ascii=False).encode()
+    messages = envelopes(delivery.fact, endpoint.form)
+    if not messages:
+        return {"skipped": "no CDEvent says this"}
+    statuses = [_post(endpoint, message, lines) for message in messages]
+    note_success(endpoint)
+    endpoint.failing_since = None
+    return {"status": statuses[-1]}
+
+
+def _post(endpoint: WebhookEndpoint, message: dict[str, Any], lines: dict[str, Line]) -> int:
+    body = json.dumps(message, ensure_ascii=False).encode()
     try:
         line = lines.get(endpoint.url)
         if line is None or not line.is_open:
             line = lines[endpoint.url] = Line(endpoint.url)
-        status, retry_after, _ = line.post(body, headers_of(endpoint, delivery.fact, body))
+        status, retry_after, _ = line.post(body, headers_of(endpoint, str(message["id"]), body))
     except Forbidden as error:
         raise DeliveryRefused(str(error)) from error
     except Unreachable as error:
@@ -73,24 +90,23 @@ def _tell(delivery: Delivery, lines: dict[str, Line]) -> dict[str, Any]:
         raise DeliveryFailed(str(error), channel_down=True) from error
     failpoint("after_webhook_answer")
     _judge(endpoint, status, retry_after)
-    note_success(endpoint)
-    return {"status": status}
+    return status
 
 
-def headers_of(endpoint: WebhookEndpoint, fact: DomainEvent, body: bytes) -> dict[str, str]:
+def headers_of(endpoint: WebhookEndpoint, message_id: str, body: bytes) -> dict[str, str]:
     """Signed by the secret, and for a day after a rotation by the earlier one too."""
     moment = now()
     secrets = [endpoint.secret]
     if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > moment:
         secrets.append(endpoint.old_secret)
     timestamp = int(moment.timestamp())
-    signatures = [sign(secret, str(fact.id), timestamp, body) for sealed in secrets if (secret := unseal(sealed))]
+    signatures = [sign(secret, message_id, timestamp, body) for sealed in secrets if (secret := unseal(sealed))]
     if not signatures:
         raise DeliveryRefused("Its secret cannot be read any more: rotate it, then try again.")
     return {
         "Content-Type": CONTENT_TYPES.get(endpoint.form, "application/json"),
         "User-Agent": f"Stagepass ({settings.SITE_URL})",
-        "webhook-id": str(fact.id),
+        "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": " ".join(signatures),
     }

@@ -54,6 +54,6 @@ def _forget_batch(tenant_id: int, before: dt.datetime) -> int:
             for statement in _CUT_TIES:
                 cursor.execute(statement, [ids])
         subject = Subject(EVENT_BATCH, str(ids[0]), f"{len(ids)} events")
-        data = {"count": len(ids), "recorded_before": before.isoformat()}
+        data = {"count": len(ids), "recorded_before": before.isoformat(), "ids": [str(pk) for pk in ids]}
         tell(tenant_id, None, [Told("event.forgotten", subject, data)])
     return len(ids)

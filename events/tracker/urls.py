@@ -37,5 +37,5 @@ urlpatterns = [
     *_patterns(),
     path("events/batch", transfer.batch),
     path("events/export", transfer.export),
-    re_path(r"^.*$", nothing_here),
+    re_path(r"^[\s\S]*$", nothing_here),
 ]

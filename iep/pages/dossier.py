@@ -141,7 +141,11 @@ def _entry(fact: DomainEvent) -> dict[str, Any]:
     details = [f"revision {data['revision']}"] if data.get("revision") else []
     details += [f"production r{data['release']}"] if data.get("release") else []
     details += [str(data["request"])] if data.get("request") else []
-    details += [f"{data['changed_count']} files"] if data.get("changed_count") else []
+    details += (
+        [f"{data['changed_count']} file{'' if data['changed_count'] == 1 else 's'}"]
+        if data.get("changed_count")
+        else []
+    )
     return {
         "what": look.label, "who": fact.actor_label, "at": fact.occurred_at, "tone": look.tone, "shape": look.shape,
         "detail": " · ".join(details), "said": data.get("reason", ""),

@@ -9,7 +9,6 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from core.clock import now
-from core.doorbell import ring_on_commit
 from core.errors import InvalidInput, WrongState
 from iep import permissions, storage
 from iep.errors import MissingBlobs, NotInDev
@@ -218,10 +217,8 @@ def _earlier_digests(application: Application, paths: Sequence[str]) -> set[tupl
 
 
 def _note_imports(application: Application, manifest: Manifest) -> None:
-    """Keep the import graph where the build tool sent it; what it did not send is read in a task."""
+    """Keep the import graph where the build tool sent it; what it did not send a sweep reads."""
     for file in manifest.files:
         if file.path in manifest.imports:
             imports = [text[:600] for text in manifest.imports[file.path][:500]]
             Blob.objects.filter(application=application, digest=file.digest).update(imports=imports)
-    if any(file.path not in manifest.imports for file in manifest.files):
-        ring_on_commit("iep.read_imports", application.pk)

@@ -32,12 +32,9 @@ def fetch_mirrors() -> int:
     return fetched
 
 
-def read_graph(application_id: int | None = None) -> int:
+def read_graph() -> int:
     """Read the imports of files that nobody sent along, newest first; how many were read."""
-    unread = Blob.objects.filter(imports=None)
-    if application_id is not None:
-        unread = unread.filter(application=application_id)
-    blobs = list(unread.order_by("-id")[:BATCH])
+    blobs = list(Blob.objects.filter(imports=None).order_by("-id")[:BATCH])
     for blob in blobs:
         content = storage.read(blob.digest)
         blob.imports = [specifier[:600] for specifier in read_imports(content or b"")[:500]]

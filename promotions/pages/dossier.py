@@ -14,9 +14,10 @@ from accounts.roles import Capability
 from accounts.selectors import has_capability
 from events.models import DomainEvent
 from promotions import permissions
-from promotions.models import Deployment, PromotionRequest, RunningVersion
+from promotions.models import Deployment, PromotionRequest
 from promotions.pages.looks import FIELDS, IMPACTS, STEPS, Look
 from promotions.policies.base import Outcome, Verdict
+from promotions.selectors import running_versions
 from promotions.services.transition import SUBJECT_TYPE
 from promotions.states import DEPLOYMENT_ACTIVE, PROMOTION, Review, State
 from tickets.models import Ticket
@@ -113,16 +114,7 @@ def compare_with_production(user: User, promotion: PromotionRequest) -> Comparis
 
     The content of a request that `user` may not see is left out.
     """
-    running = (
-        RunningVersion.objects.select_related("promotion")
-        .filter(
-            tenant=promotion.tenant_id,
-            environment=promotion.target_environment,
-            target_type=promotion.target_type,
-            target_name=promotion.target_name,
-        )
-        .first()
-    )
+    running = running_versions(promotion).get(promotion.target_environment)
     earlier = running.promotion if running else None
     # Once deployed, production runs this very request: what it replaced is on record.
     deployed = earlier is not None and earlier.pk == promotion.pk

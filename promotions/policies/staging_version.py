@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.clock import now
 from promotions.models import PromotionRequest, RunningVersion
 from promotions.policies.base import Outcome, Verdict
+from promotions.selectors import running_versions
 
 
 class StagingRunsVersion:
@@ -13,13 +14,7 @@ class StagingRunsVersion:
     def check(self, promotion: PromotionRequest) -> list[Verdict]:
         if promotion.reverses_id:
             return []
-        running = RunningVersion.objects.filter(
-            tenant=promotion.tenant_id,
-            environment=promotion.source_environment,
-            target_type=promotion.target_type,
-            target_name=promotion.target_name,
-        ).first()
-        return [self._judge(promotion, running)]
+        return [self._judge(promotion, running_versions(promotion).get(promotion.source_environment))]
 
     def _judge(self, promotion: PromotionRequest, running: RunningVersion | None) -> Verdict:
         if running is None:

@@ -26,6 +26,7 @@ from promotions.models import PromotionRequest
 from promotions.services import withdraw_request
 from promotions.services.transition import load
 from tests.api import REQUESTS, assert_problem, body, call_as
+from tickets.services import ensure_project
 
 KEY = "5f0c1d0e-9a53-4f0e-9d6f-3f6b8a0d9c11"
 
@@ -55,6 +56,16 @@ def test_each_post_of_a_request_takes_a_key(pending, devops, cpi, target):
         again = caller.post(f"{address}/{verb}", sent, Idempotency_Key=verb)
         assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
     assert [entry["action"] for entry in again.json()["status"]["history"]] == ["created", "commented", "approved"]
+
+
+def test_a_part_of_the_address_may_be_called_key(devops, tenant):
+    ensure_project(key="finance", by=devops, tenant=tenant)
+    caller = call_as(devops)
+    ticket = caller.post("/v1/tickets", {"title": "Refunds", "project_id": "finance", "execution_plan": []}).json()
+    address = f"/v1/tickets/{ticket['ticket_id']}/comments"
+    first = caller.post(address, {"content": "Said once"}, Idempotency_Key=KEY)
+    assert first.status_code == 201, first.content
+    assert caller.post(address, {"content": "Said once"}, Idempotency_Key=KEY).content == first.content
 
 
 @pytest.mark.parametrize(

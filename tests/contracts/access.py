@@ -25,6 +25,8 @@ from promotions.states import DeploymentState, State
 from promotions.wire import content_digest
 from tests.api import REQUESTS, Caller, body
 from tests.conftest import content
+from tests.contracts.access_cdevents import CDEVENT_CALLS
+from tests.contracts.access_chain import CHAIN_CALLS
 from tests.contracts.access_iep import IEP_CALLS
 from tests.contracts.access_tickets import TICKET_CALLS
 
@@ -98,10 +100,11 @@ def build_house() -> House:
         house.callers[name] = Caller(issue_token(user=user, name="all", scopes=list(SCOPES))[1])
     house.callers["anonymous"] = Caller()
     for name in ("no_scope", "revoked", "expired"):
-        scopes = ["events:read"] if name == "no_scope" else list(SCOPES)
-        token, secret = issue_token(user=house.users["cpi"], name=name, scopes=scopes)
+        token, secret = issue_token(user=house.users["cpi"], name=name, scopes=list(SCOPES))
         house.users[name], house.callers[name] = house.users["cpi"], Caller(secret)
-        if name == "revoked":
+        if name == "no_scope":
+            ApiToken.objects.filter(pk=token.pk).update(scopes=[])
+        elif name == "revoked":
             revoke_token(token=token)
         elif name == "expired":
             ApiToken.objects.filter(pk=token.pk).update(expires_at=now() - dt.timedelta(seconds=1))
@@ -227,6 +230,8 @@ CALLS: dict[str, Call] = {
     "GET /api/docs": plain("GET", "/api/docs/"),
     **IEP_CALLS,
     **TICKET_CALLS,
+    **CHAIN_CALLS,
+    **CDEVENT_CALLS,
 }
 
 

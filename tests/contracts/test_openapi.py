@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from accounts.scopes import SCOPES
+from events.tracker.api.routes import ROUTES
 from promotions.services import comment_on_request
 from tests.api import REQUESTS, body, call_as
 from tests.contracts.access import addresses
@@ -28,17 +29,30 @@ def operations(description):
             yield f"{method.upper()} {path}", operation
 
 
+TRACKER = " /api/v1alpha1/"
+
+
+def own_operations(description):
+    """All but Tracker's, whose errors, callers and parameters are Tracker's own."""
+    return [(call, operation) for call, operation in operations(description) if TRACKER not in call]
+
+
 def test_it_is_valid_and_nothing_had_to_be_guessed(tmp_path):
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "openapi.yaml"))
 
 
 def test_it_is_openapi_3_1_with_every_address(description):
     assert re.fullmatch(r"3\.1\.\d", description["openapi"])
-    assert {call for call, _ in operations(description)} == {call for call in addresses() if "/v1/" in call}
+    described = {call for call, _ in operations(description)}
+    assert {call for call in described if TRACKER not in call} == {call for call in addresses() if "/v1/" in call}
+    paths = {route: re.sub(r"<path_id:(.+?)>", r"{\1}", route.path) for route in ROUTES}
+    routes = {f"{route.method} /api/v1alpha1/{path}" for route, path in paths.items()}
+    transfers = {"POST /api/v1alpha1/events/batch", "GET /api/v1alpha1/events/export"}
+    assert {call for call in described if TRACKER in call} == routes | transfers
 
 
 def test_every_operation_tells_its_problems_its_scope_and_who_may_call(description):
-    for call, operation in operations(description):
+    for call, operation in own_operations(description):
         statuses = set(operation["responses"])
         expected = {"400", "401", "403", "405", "503"}
         expected |= {"404"} if "{" in call else set()
@@ -56,6 +70,19 @@ def test_every_operation_tells_its_problems_its_scope_and_who_may_call(descripti
         assert scope[1] in {*SCOPES, "any token"}, call
         assert len(operation["description"].splitlines()[0]) > 10
         assert operation["tags"]
+
+
+def test_every_operation_of_tracker_tells_its_errors_its_scope_and_who_may_call(description):
+    for call, operation in operations(description):
+        if TRACKER not in call:
+            continue
+        assert {"200", "400", "401", "403", "404", "405", "503"} <= set(operation["responses"]), call
+        refusals = {status: answer for status, answer in operation["responses"].items() if status != "200"}
+        schemas = {answer["content"]["application/json"]["schema"]["$ref"] for answer in refusals.values()}
+        assert schemas == {"#/components/schemas/TrackerError"}, call
+        assert operation["security"] == [{"bearer": []}, {"apiKey": []}, {}], call
+        assert re.search(r"Scope: `events:(read|write)`", operation["description"]), call
+        assert set(operation["responses"]) >= ({"409", "422"} if call.startswith("POST") else set()), call
 
 
 def test_every_post_takes_an_idempotency_key(description):
@@ -81,6 +108,12 @@ def check(description, call: str, status: str, value: Any) -> None:
 
 def test_answers_are_as_described(description, devops, cpi, make_request, target, tenant):
     author, approver = call_as(devops), call_as(cpi)
+    event = {"title": "Deploy", "attributes": {"type": 1, "service": "ledger"}, "links": {"ticket": "PAY-1"}}
+    recorded = author.post("/api/v1alpha1/event", event).json()
+    check(description, "POST /api/v1alpha1/event", "200", recorded)
+    found = author.get("/api/v1alpha1/events/search?service=ledger").json()
+    check(description, "GET /api/v1alpha1/events/search", "200", found)
+    check(description, "POST /api/v1alpha1/event", "400", author.post("/api/v1alpha1/event", {}).json())
     one = f"{REQUESTS}/{{number}}"
     document = author.post(REQUESTS, body(request__tickets=["TICKET-1"])).json()
     number = document["metadata"]["id"]

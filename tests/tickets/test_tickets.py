@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -28,7 +30,7 @@ from tickets.services import (
     remove_dependency,
     unlink_ticket,
 )
-from tickets.wire import render_ticket_in_full
+from tickets.wire import render_opened_ticket, render_ticket_in_full
 
 
 def test_opening_writes_the_description_as_first_comment(ticket, devops):
@@ -256,3 +258,10 @@ def test_nothing_is_written_when_the_fact_cannot_be(ticket, devops):
     assert (ticket.state, ticket.version) == ("open", 1)
     with pytest.raises(WrongState):
         move_ticket(ticket=ticket, verb="finish_review", by=devops)
+
+
+@pytest.mark.parametrize("changes", [{}, {"assignees": ("devops@example.com",), "parent": "TICKET-001", "priority": 0}])
+def test_what_is_told_of_a_new_ticket_is_what_is_read_of_it(changes, ticket, project, devops):
+    content = ticket_content(due_date=dt.date(2030, 1, 2), labels=("one",), **changes)
+    opened = open_ticket(project=project, content=content, by=devops, key="NEW-1")
+    assert render_opened_ticket(opened, content) == render_ticket_in_full(Ticket.objects.get(pk=opened.pk))

@@ -52,10 +52,9 @@ class TicketsView(TicketsApiView):
         form = self.body(forms.OpenTicket)
         tenant = selectors.named_tenant(user=self.user, tenant=form["tenant"])
         project = services.ensure_project(key=form["project_id"], by=self.user, tenant=tenant)
-        ticket = services.open_ticket(
-            project=project, content=forms.content_from(form), by=self.user, key=form["ticket_id"]
-        )
-        return created(wire.render_ticket_in_full(load(ticket)), f"/v1/tickets/{ticket.key}", etag(ticket))
+        content = forms.content_from(form)
+        ticket = services.open_ticket(project=project, content=content, by=self.user, key=form["ticket_id"])
+        return created(wire.render_opened_ticket(ticket, content), f"/v1/tickets/{ticket.key}", etag(ticket))
 
 
 class TicketView(OneTicketView):

@@ -70,7 +70,8 @@ def create_ticket(by: User, form: Form) -> Document:
         parent=form.get("parent", ""),
     )
     project = services.ensure_project(key=form["project_id"], by=by, tenant=tenant)
-    return show(services.open_ticket(project=project, content=content, by=by, key=form.get("ticket_id", "")))
+    ticket = services.open_ticket(project=project, content=content, by=by, key=form.get("ticket_id", ""))
+    return wire.render_opened_ticket(ticket, content)
 
 
 def _day(form: Form) -> Any:

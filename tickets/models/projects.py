@@ -20,6 +20,12 @@ PROJECT_SETTINGS: dict[str, Any] = {
     "queue_next_stage": True,
     # Opening a ticket queues its first stage.
     "queue_first_stage": False,
+    # Tickets follow events that name them: a pull request opened -> in review, and so on.
+    "follow_events": False,
+    # Commands in commit messages are obeyed, such as `CORE-7 #comment Done.`, in the name of the author's e-mail.
+    "smart_commits": False,
+    # A regular expression that finds this project's keys in texts, instead of PREFIX-number; group 1 is the key.
+    "key_pattern": "",
     "lease_seconds": 300,
     "max_attempts": 5,
 }

@@ -1,6 +1,7 @@
 """Reads of tickets and their work; each starts from what the reader may see."""
 
 from tickets.selectors.events import EventPage, get_events
+from tickets.selectors.mentions import find_mentions
 from tickets.selectors.tickets import (
     Column,
     TicketFilter,
@@ -29,6 +30,7 @@ __all__ = [
     "TicketFilter",
     "board",
     "explain_claim",
+    "find_mentions",
     "find_project",
     "find_task",
     "find_ticket",

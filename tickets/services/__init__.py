@@ -37,11 +37,14 @@ Workers
 
 Events
     mark_events_processed(event_ids, by, consumer="coordinator", resolution="") -> int
+    follow_event(ticket, fact) -> str                                      the verb that an outside event brought about
+    obey_command(ticket, command, text, by) -> str                         one command of a commit message
     selectors.get_events(user, processed=None, consumer="coordinator", types=None, ticket=None, after=0, limit=100)
 """
 
 from tickets.services.claims import claim_task, heartbeat_task
 from tickets.services.coordination import mark_events_processed
+from tickets.services.following import follow_event, obey_command
 from tickets.services.gates import decide_gate
 from tickets.services.moves import (
     close_ticket,
@@ -71,12 +74,14 @@ __all__ = [
     "edit_ticket",
     "ensure_project",
     "fail_task",
+    "follow_event",
     "go_back_a_stage",
     "heartbeat_task",
     "heartbeat_worker",
     "link_ticket",
     "mark_events_processed",
     "move_ticket",
+    "obey_command",
     "open_ticket",
     "queue_task",
     "register_worker",

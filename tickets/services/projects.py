@@ -14,6 +14,7 @@ from accounts.selectors import home_tenant, tenants_where
 from core.errors import Conflict, InvalidInput, NotAllowed
 from tickets import permissions
 from tickets.models import Project
+from tickets.models.projects import tenant_rule
 from tickets.validation import clean_prefix, clean_project_key, clean_settings
 
 
@@ -26,12 +27,15 @@ def ensure_project(*, key: str, by: User, tenant: Tenant | None = None) -> Proje
     key = clean_project_key(key)
     if tenant is not None:
         permissions.check_can_edit(by, tenant)
-    mine = tenants_where(by, Capability.EDIT_TICKETS)
-    found = list(
-        Project.objects.select_related("tenant").filter(key__iexact=key, tenant__in=[tenant] if tenant else mine)[:50]
-    )
+    projects = Project.objects.select_related("tenant").filter(key__iexact=key)
+    if tenant is not None:
+        projects = projects.filter(tenant=tenant)
+    elif (rule := tenant_rule(by, Capability.EDIT_TICKETS)) is not None:
+        projects = projects.filter(rule)
+    found = list(projects[:50])
     if len(found) == 1:
         return found[0]
+    mine = tenants_where(by, Capability.EDIT_TICKETS)
     home = tenant or home_tenant(by, mine)
     if home is None and not found:
         raise _no_home(by)

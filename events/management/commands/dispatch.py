@@ -11,13 +11,16 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection
 
+from core.doorbell import ring
 from events import outbox
+from events.chain import following
 from events.services import NOTIFY_CHANNEL
 
 log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 1.0
 SWEEP_SECONDS = 5.0
+FOLLOW_SECONDS = 0.5
 
 
 class Command(BaseCommand):
@@ -42,13 +45,16 @@ class Command(BaseCommand):
     def listen(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"LISTEN {NOTIFY_CHANNEL}")
-        last_sweep = 0.0
+        last_sweep = last_follow = 0.0
         while not self.stopping:
             names = outbox.route_facts()
             if time.monotonic() - last_sweep >= SWEEP_SECONDS:
                 names |= outbox.due_channels()
                 last_sweep = time.monotonic()
             outbox.ring_channels(names)
+            if time.monotonic() - last_follow >= FOLLOW_SECONDS and following.lags():
+                ring("events.follow_chain")
+                last_follow = time.monotonic()
             self.wait()
 
     def wait(self) -> None:

@@ -10,7 +10,8 @@ from django.views.decorators.csrf import csrf_exempt
 from core.errors import InvalidInput
 from events.tracker.access import READ, WRITE
 from events.tracker.api.reading import read_json, read_query
-from events.tracker.api.views import WrongMethod, answering, caller_of, respond_json
+from events.tracker.api.repeats import answering, once
+from events.tracker.api.views import WrongMethod, caller_of, respond_json
 from events.tracker.bulk import MAX_BATCH, record_events
 from events.tracker.export import FORMATS, export_events
 from events.tracker.operations.events import criteria_of
@@ -34,8 +35,12 @@ def _record(request: HttpRequest) -> HttpResponse:
         raise InvalidInput({"events": [f'Send {{"events": [...]}} with 1 to {MAX_BATCH} events.']})
     tenant = caller.writable(str(body.get("tenant") or "") if isinstance(body, dict) else "")
     contents = [_content(item, index, caller.reading()) for index, item in enumerate(items)]
-    events = record_events(tenant=tenant, contents=contents, by=caller.actor)
-    return respond_json({"ids": [str(event.pk) for event in events], "count": len(events)})
+
+    def record() -> HttpResponse:
+        events = record_events(tenant=tenant, contents=contents, by=caller.actor)
+        return respond_json({"ids": [str(event.pk) for event in events], "count": len(events)})
+
+    return once(request, caller, record)
 
 
 def _content(item: Any, index: int, reading: Reading) -> dict[str, Any]:

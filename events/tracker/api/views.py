@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -13,12 +12,12 @@ from django.views.decorators.csrf import csrf_exempt
 
 from core.errors import DomainError, NotAllowed, NotFound
 from events.tracker.access import WRITE, Caller, identify
-from events.tracker.api.errors import respond_error, respond_fault
+from events.tracker.api.errors import respond_error
 from events.tracker.api.lists import LISTS, respond_list
 from events.tracker.api.reading import read_body, read_query
+from events.tracker.api.repeats import answering, once
 from events.tracker.api.routes import Route
 from events.tracker.operations.table import OPERATIONS, Operation
-from events.tracker.refusals import as_domain_error
 
 
 class WrongMethod(DomainError):
@@ -59,16 +58,7 @@ class TrackerView(View):
         plain = read(source, operation.request, caller.reading()) | captured
         if route.operation in LISTS:
             return respond_list(route.operation, caller, plain)
-        return respond_json(render(route, operation, operation.call(caller, plain)))
-
-
-def answering(respond: Callable[[], HttpResponse]) -> HttpResponse:
-    """The response, or the error in Tracker's form."""
-    try:
-        return respond()
-    except Exception as error:
-        refusal = as_domain_error(error)
-        return respond_error(refusal) if refusal else respond_fault(error)
+        return once(request, caller, lambda: respond_json(render(route, operation, operation.call(caller, plain))))
 
 
 def caller_of(request: HttpRequest, scope: str) -> Caller:

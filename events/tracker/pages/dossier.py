@@ -62,7 +62,8 @@ def changelog_of(event: Event) -> tuple[list[Entry], bool]:
 
 
 def _entry(line: EventChange) -> Entry:
-    look = CHANGES.get(line.type, Look("Noted", "grey", "info"))
+    said = line.type == ChangeType.CHANGE_TYPE_UNSPECIFIED and line.comment and not line.field
+    look = CHANGES.get(ChangeType.commented if said else line.type, Look("Noted", "grey", "info"))
     plain = line.comment in ("Event created", "Event updated") or line.type == ChangeType.created
     return Entry(
         what=look.label if line.type != ChangeType.updated or not line.field else f"{line.field.capitalize()} changed",

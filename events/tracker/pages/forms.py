@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import Capability
@@ -25,8 +26,16 @@ STATUS_ORDER = (
 _PLAIN = {"autocomplete": "off", "spellcheck": "false"}
 
 
-def _moment(label: str, text: str) -> forms.DateTimeField:
-    return forms.DateTimeField(
+class UtcField(forms.DateTimeField):
+    """A moment in UTC, whatever the time zone of the person is: people of several zones record into one log."""
+
+    def to_python(self, value: Any) -> dt.datetime | None:
+        with timezone.override(dt.UTC):
+            return super().to_python(value)
+
+
+def _moment(label: str, text: str) -> UtcField:
+    return UtcField(
         label=label, help_text=text, input_formats=[WHEN, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=WHEN),
         error_messages={"invalid": "Write it as 2026-01-31T14:00."},

@@ -113,7 +113,16 @@ def check_promotable(folder: Path, remote: str = "") -> list[dict[str, str]]:
     if not git.head():
         raise Refused("This repository has no commit yet.", hint="Commit and push, then promote.")
     verdicts = [_is_clean(git), *_descends(git, remote)]
-    return [{"policy": policy, "outcome": "pass", "reason": reason} for policy, reason in verdicts]
+    found = [{"policy": policy, "outcome": "pass", "reason": reason} for policy, reason in verdicts]
+    return [*found, _is_pushed(git)]
+
+
+def _is_pushed(git: Git) -> dict[str, str]:
+    """Only a warning: whether the service wants to see the commit is for the application's policies to say."""
+    if git.ask("branch", "--remotes", "--contains", "HEAD"):
+        return {"policy": "git_pushed", "outcome": "pass", "reason": "HEAD is pushed."}
+    reason = "HEAD is not pushed yet: nobody else can see the sources of what goes on."
+    return {"policy": "git_pushed", "outcome": "warn", "reason": reason}
 
 
 def _is_clean(git: Git) -> tuple[str, str]:

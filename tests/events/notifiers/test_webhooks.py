@@ -287,3 +287,12 @@ def test_the_pages_show_the_secret_once_and_replay(browse, cpi, devops, receiver
     assert receiver.calls == 2, "replayed"
     assert browse(devops).get("/deliveries/").status_code == 404
     assert browse(devops).post(f"/deliveries/{of(endpoint).pk}/retry/").status_code == 404
+
+
+def test_an_endpoint_may_hear_cdevents(receiver, endpoint, make_request, cpi):
+    services.change_endpoint(endpoint=endpoint, changes={"form": "cdevents", "patterns": ["*"]}, by=cpi)
+    make_request()
+    deliver(endpoint)
+    assert receiver.forged == 0
+    assert all(event["type"].startswith("dev.cdevents") for event in receiver.verified)
+    assert [event["id"] for event in receiver.verified] == receiver.ids

@@ -13,7 +13,10 @@ def test_a_clean_tree_that_descends_from_the_remotes_default_branch(checkout):
     (checkout / "src" / "main.js").write_text("changed\n")
     git(checkout, "commit", "-qam", "Change")
     verdicts = check_promotable(checkout)
-    assert [verdict["policy"] for verdict in verdicts] == ["git_clean", "git_ancestry"]
+    told = {verdict["policy"]: verdict["outcome"] for verdict in verdicts}
+    assert told == {"git_clean": "pass", "git_ancestry": "pass", "git_pushed": "warn"}
+    git(checkout, "push", "-q", "origin", "HEAD")
+    assert check_promotable(checkout)[2]["outcome"] == "pass"
     assert "origin/trunk" in verdicts[1]["reason"], "the default branch is the remote's, not a fixed name"
 
 

@@ -24,6 +24,16 @@ def typed(**changes) -> dict[str, str]:
     } | changes  # fmt: skip
 
 
+def test_times_are_utc_whatever_the_persons_zone_is(browse, devops):
+    devops.time_zone = "Asia/Tokyo"
+    devops.save()
+    browse(devops).post("/events/new/", typed())
+    event = Event.objects.get()
+    assert event.started_at == dt.datetime(2026, 11, 20, 10, tzinfo=dt.UTC)
+    assert browse(devops).get(f"/events/{event.pk}/edit/").context["form"]["started_at"].value() == "2026-11-20T10:00"
+    assert ">10:00</span>" in browse(devops).get("/events/calendar/?by=week&day=2026-11-20").content.decode()
+
+
 def test_recording_keeps_what_was_typed(browse, devops, make_event, tenant):
     led_to = make_event("Deploy database")
     response = browse(devops).post("/events/new/", typed(related_id=str(led_to.pk)))

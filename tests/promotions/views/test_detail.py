@@ -76,7 +76,7 @@ def test_the_second_decision_is_told_who_was_first_and_sees_the_state(browse, pe
 def test_content_that_changed_since_the_page_was_read_is_not_approved(browse, pending, devops, cpi):
     edit_request(promotion=pending, content=content(version="2.2.0"), by=devops)
     response = browse(cpi).post(f"/requests/{pending.number}/approve/", {"approve-digest": pending.digest})
-    assert "changed since you reviewed it (target.version)" in follow(response).content.decode()
+    assert "changed since you reviewed it (version)" in follow(response).content.decode()
     response = browse(cpi).post(f"/requests/{pending.number}/approve/", {})
     assert "changed since you reviewed it" in follow(response).content.decode()
     assert load(pending).state == State.PENDING

@@ -78,10 +78,9 @@ class Stack:
         self.start_servers(places)
         environment.write(self.state, self.values)
         self.run_step(programs.migrate())
-        self.supervisor.start(programs.web(places))
-        self.run_step(programs.seed())  # while the web server loads
-        for program in [*programs.workers(places), programs.rpc(places)]:
+        for program in [programs.web(places), *programs.workers(places), programs.rpc(places)]:
             self.supervisor.start(program)
+        self.run_step(programs.seed())  # while all of them load
         self.wait_for_page()
 
     def run_step(self, step: Program) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 # Who reads facts for the chain, by the kind of thing a fact is about; see docs/chain.md.
 CHAIN_SOURCES = {
     "ticket": "tickets.chain.read_facts",
+    "stamp": "iep.chain.read_facts",
     "promotion": "promotions.chain.read_facts",
     "event": "events.chain.record_source.read_facts",
     "event_batch": "events.chain.record_source.read_facts",

@@ -150,7 +150,7 @@ def _page(node: Node | ChainNode, tenant: Tenant) -> str:
     names: dict[str, tuple[str, list[Any]]] = {
         NodeKind.TICKET: ("ticket_in", [tenant.slug, node.key]), NodeKind.REQUEST: ("request", [node.key]),
         NodeKind.DEPLOYMENT: ("event", [node.key]), NodeKind.INCIDENT: ("event", [node.key]),
-        NodeKind.OPERATION: ("event", [node.key]),
+        NodeKind.OPERATION: ("event", [node.key]), NodeKind.IMPORT_MAP: ("iep_stamp", node.key.split("/")),
     }  # fmt: skip
     if node.kind not in names or not node.known or (node.kind == NodeKind.TICKET and node.url):
         return ""

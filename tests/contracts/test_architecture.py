@@ -108,6 +108,7 @@ OWN_ROOMS = {
         "wire",
     },
     "iep": {
+        "chain",
         "imports",
         "maps",
         "mirrors",

@@ -39,7 +39,7 @@ class ChainQuery(TenantQuery):
     request = WordQuery("A promotion request's number, such as PR-2026-0042.")
     deployment = WordQuery("A deployment's id: deploy-…, a Tracker event's id, or as the chain names it.")
     incident = WordQuery("An incident's id: a Tracker event's, or as the chain names it.")
-    import_map = WordQuery("The digest of an import map.")
+    import_map = WordQuery("An import map, by application and ticket, such as shop/TKT-001.")
     chain_id = WordQuery("The chainId that CDEvents carry.")
     direction = serializers.ChoiceField([each.value for each in Direction], required=False, default="both")
     depth = serializers.IntegerField(required=False, default=MOST_DEPTH, min_value=0, max_value=MOST_DEPTH)

@@ -1,4 +1,4 @@
-"""What import maps say to the chain: a ticket's map on an application, the stage it is in, and the request that asked for it."""
+"""What import maps say to the chain: the map of a ticket on an application, its stage, and the request that asked for it."""
 
 from __future__ import annotations
 

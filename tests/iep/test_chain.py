@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.errors import NotFound
 from events.chain.following import follow_log
 from events.chain.kinds import NodeKind
 from events.chain.queries import chain_of, find_nodes
@@ -44,4 +45,5 @@ def test_the_request_that_asked_for_it_is_next(shop, save, devops, cpi, ways):
 
 def test_others_see_no_chain(save, devops, outsider, ways):
     save("TKT-001", {"src/cart.js": b"new"})
-    assert ways(outsider) == set()
+    with pytest.raises(NotFound):
+        ways(outsider)

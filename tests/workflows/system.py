@@ -169,7 +169,9 @@ class System:
             assert jobs.get(nonce, 0) == 1, f"{jobs.get(nonce, 0)} jobs for an attempt that is {state}"
 
     def _one_mail_per_message(self) -> None:
-        sent = self.sql("SELECT count(*) FROM events_delivery WHERE channel = 'email' AND state = 'done' AND receipt ? 'message_id'")[0][0]
+        sent = self.sql(
+            "SELECT count(*) FROM events_delivery WHERE channel = 'email' AND state = 'done' AND receipt ? 'message_id'"
+        )[0][0]
         mails = [email.message_from_bytes(path.read_bytes()) for path in (self.up.state / "mailbox").glob("*.eml")]
         # A crash after the server took a mail may repeat it, with the id by which its receiver drops the second.
         assert len({mail["Message-ID"] for mail in mails}) == sent

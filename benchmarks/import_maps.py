@@ -258,9 +258,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     with a_database():
-        from config.celery import app as celery
+        from django.conf import settings
 
-        celery.conf.broker_url = "memory://"  # nobody has to hear the doorbells here
+        settings.CELERY_BROKER_URL = "memory://"  # nobody has to hear the doorbells here
         world = World()
         largest = max(options.modules)
         apps = {

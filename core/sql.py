@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections, models
+from psycopg.pq import TransactionStatus
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -27,6 +28,8 @@ def run(statement: str, params: Params) -> list[tuple[Any, ...]]:
             return list(cursor.fetchall()) if cursor.description else []
     database.close_if_health_check_failed()
     database.ensure_connection()
+    if database.in_atomic_block and database.connection.info.transaction_status == TransactionStatus.IDLE:
+        return run_all((statement, params))[0]  # its BEGIN has not been sent yet
     with database.wrap_database_errors, psycopg.Cursor(database.connection) as prepared:
         prepared.execute(statement, params)
         return _rows(prepared)
@@ -83,12 +86,12 @@ def _insert(model: type[models.Model]) -> str:
 def _insert_with_child(model: type[models.Model], child: type[models.Model], link: str) -> str:
     key = model._meta.pk.column
     names = [link, *(str(field.column) for field in _written(child, link))]
-    values = [f"(SELECT {key} FROM parent)", *["%s"] * (len(names) - 1)]
-    return (
-        f"WITH parent AS ({_insert(model)}), child AS ("
-        f'INSERT INTO "{child._meta.db_table}" ({", ".join(names)}) VALUES ({", ".join(values)})'  # noqa: S608 (our own columns)
-        f" RETURNING {child._meta.pk.column}) SELECT parent.{key}, child.{child._meta.pk.column} FROM parent, child"
-    )
+    return f"""
+WITH parent AS ({_insert(model)}), child AS (
+    INSERT INTO "{child._meta.db_table}" ({", ".join(names)})
+    VALUES ((SELECT {key} FROM parent), {", ".join(["%s"] * (len(names) - 1))}) RETURNING {child._meta.pk.column}
+) SELECT parent.{key}, child.{child._meta.pk.column} FROM parent, child
+"""  # noqa: S608 (our own columns)
 
 
 def _written(model: type[models.Model], but: str = "") -> list[models.Field[Any, Any]]:

@@ -18,7 +18,9 @@ from events.types import Audience, Subject
 _LOG_LOCK = 0x57A6EFAC
 NOTIFY_CHANNEL = "facts"
 _LOCK = "SELECT pg_advisory_xact_lock(%s::bigint), pg_notify(%s, '')"
-_GIVEN = [field for field in DomainEvent._meta.concrete_fields if field.name not in {"sequence", "previous_hash", "hash"}]
+_GIVEN = [
+    field for field in DomainEvent._meta.concrete_fields if field.name not in {"sequence", "previous_hash", "hash"}
+]
 # The database hashes, because only it knows the head, and each round trip before the commit would be waited for by all.
 _INSERT = f"""
 WITH head AS MATERIALIZED (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
+from types import NoneType
 from typing import Any, TypeVar
 
 import psycopg
@@ -30,9 +33,9 @@ def run(statement: str, params: Params) -> list[tuple[Any, ...]]:
     database.ensure_connection()
     if database.in_atomic_block and database.connection.info.transaction_status == TransactionStatus.IDLE:
         return run_all((statement, params))[0]  # its BEGIN has not been sent yet
-    with database.wrap_database_errors, psycopg.Cursor(database.connection) as prepared:
-        prepared.execute(statement, params)
-        return _rows(prepared)
+    with database.wrap_database_errors, psycopg.Cursor(database.connection) as cursor:
+        cursor.execute(statement, params)
+        return _rows(cursor)
 
 
 def run_all(*statements: tuple[str, Params]) -> list[list[tuple[Any, ...]]]:
@@ -64,7 +67,9 @@ def insert(row: models.Model, child: models.Model | None = None, link: str = "")
     For writes that happen all day: prepared, but without what the ORM does besides (defaults of the database, parents).
     """
     statement = _insert_with_child(type(row), type(child), link) if child is not None else _insert(type(row))
-    values = _values(row) + (_values(child, link) if child is not None else [])
+    values = prepared(row, _written(type(row)))
+    if child is not None:
+        values += prepared(child, _written(type(child), link))
     (keys,) = run_all((statement, values))[0]
     for saved, key in zip((row, child) if child is not None else (row,), keys, strict=True):
         assert saved is not None
@@ -94,13 +99,24 @@ WITH parent AS ({_insert(model)}), child AS (
 """  # noqa: S608 (our own columns)
 
 
+@cache
 def _written(model: type[models.Model], but: str = "") -> list[models.Field[Any, Any]]:
     return [field for field in model._meta.concrete_fields if not field.primary_key and field.column != but]
 
 
-def _values(row: models.Model, but: str = "") -> list[Any]:
+# Values that go to the database as they are, whatever the field.
+_AS_IT_IS = {int, str, bool, NoneType, dt.datetime, uuid.UUID}
+
+
+def prepared(row: models.Model, fields: Iterable[models.Field[Any, Any]]) -> list[Any]:
+    """The values of these fields, as `run` takes them."""
     database = connections[DEFAULT_DB_ALIAS]
-    return [field.get_db_prep_save(getattr(row, field.attname), database) for field in _written(type(row), but)]
+    values = []
+    for field in fields:
+        value = getattr(row, field.attname)
+        plain = type(value) in _AS_IT_IS and not isinstance(field, models.JSONField)
+        values.append(value if plain else field.get_db_prep_save(value, database))
+    return values
 
 
 @cache

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from accounts.models import Tenant, User
 from core import context
 from core.clock import now
-from core.sql import run_all
+from core.sql import prepared, run_all
 from events.models import GENESIS_HASH, DomainEvent
 from events.types import Audience, Subject
 
@@ -76,10 +76,9 @@ def append(fact: DomainEvent) -> DomainEvent:
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("A fact is published in the transaction of what it tells of.")
     fact.occurred_at = fact.occurred_at or now()
-    values = [field.get_db_prep_save(getattr(fact, field.attname), connection) for field in _GIVEN]
     # The lock must be had before the head is read, hence two statements: each sees what is committed when it starts.
     _, ((fact.sequence, fact.previous_hash, fact.hash),) = run_all(
-        (_LOCK, [_LOG_LOCK, NOTIFY_CHANNEL]), (_INSERT, [*values, *fact.text_around_place()])
+        (_LOCK, [_LOG_LOCK, NOTIFY_CHANNEL]), (_INSERT, [*prepared(fact, _GIVEN), *fact.text_around_place()])
     )
     fact._state.adding, fact._state.db = False, connection.alias
     return fact

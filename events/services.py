@@ -10,19 +10,29 @@ from django.db import connection, transaction
 from accounts.models import Tenant, User
 from core import context
 from core.clock import now
-from core.sql import run
+from core.sql import run_all
 from events.models import GENESIS_HASH, DomainEvent
 from events.types import Audience, Subject
 
 # Any constant will do, as long as every writer of the log takes the same one.
 _LOG_LOCK = 0x57A6EFAC
 NOTIFY_CHANNEL = "facts"
-_HEAD = "SELECT sequence, hash FROM events_domainevent ORDER BY sequence DESC LIMIT 1"
-_FIELDS = DomainEvent._meta.concrete_fields
-_INSERT = (
-    f"INSERT INTO events_domainevent ({', '.join(str(field.column) for field in _FIELDS)})"  # noqa: S608 (our own columns)
-    f" VALUES ({', '.join(['%s'] * len(_FIELDS))})"
+_LOCK = "SELECT pg_advisory_xact_lock(%s::bigint), pg_notify(%s, '')"
+_GIVEN = [field for field in DomainEvent._meta.concrete_fields if field.name not in {"sequence", "previous_hash", "hash"}]
+# The database hashes, because only it knows the head, and each round trip before the commit would be waited for by all.
+_INSERT = f"""
+WITH head AS MATERIALIZED (
+    SELECT COALESCE(last.sequence, 0) AS sequence, COALESCE(last.hash, '{GENESIS_HASH}') AS hash
+    FROM (SELECT) AS one
+    LEFT JOIN (SELECT sequence, hash FROM events_domainevent ORDER BY sequence DESC LIMIT 1) AS last ON true
 )
+INSERT INTO events_domainevent ({", ".join(str(field.column) for field in _GIVEN)}, sequence, previous_hash, hash)
+VALUES ({", ".join(["%s"] * len(_GIVEN))}, (SELECT sequence + 1 FROM head), (SELECT hash FROM head), (
+    SELECT encode(sha256(convert_to(
+        %s::text || hash || %s::text || (sequence + 1)::text || %s::text, 'UTF8')), 'hex') FROM head
+))
+RETURNING sequence, previous_hash, hash
+"""  # noqa: S608 (our own columns)
 
 
 def publish(
@@ -63,12 +73,11 @@ def append(fact: DomainEvent) -> DomainEvent:
     """Give `fact` the next place in the log and its hash; for facts that happened elsewhere, else use `publish`."""
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("A fact is published in the transaction of what it tells of.")
-    # The lock must be had before the head is read, hence two statements: each sees what is committed when it starts.
-    run("SELECT pg_advisory_xact_lock(%s::bigint), pg_notify(%s, '')", [_LOG_LOCK, NOTIFY_CHANNEL])
-    head = next(iter(run(_HEAD, ())), (0, GENESIS_HASH))
-    fact.sequence, fact.previous_hash = head[0] + 1, head[1]
     fact.occurred_at = fact.occurred_at or now()
-    fact.hash = fact.compute_hash()
-    run(_INSERT, [field.get_db_prep_save(getattr(fact, field.attname), connection) for field in _FIELDS])
+    values = [field.get_db_prep_save(getattr(fact, field.attname), connection) for field in _GIVEN]
+    # The lock must be had before the head is read, hence two statements: each sees what is committed when it starts.
+    _, ((fact.sequence, fact.previous_hash, fact.hash),) = run_all(
+        (_LOCK, [_LOG_LOCK, NOTIFY_CHANNEL]), (_INSERT, [*values, *fact.text_around_place()])
+    )
     fact._state.adding, fact._state.db = False, connection.alias
     return fact

@@ -99,7 +99,8 @@ AROUND = (
     "UPDATE tickets_ticket SET parent_id = 4000 WHERE id BETWEEN 4001 AND 4020 AND id > %(before)s",
     "INSERT INTO tickets_ticket_assignees (ticket_id, user_id)"
     " SELECT ticket.id, person.id FROM tickets_ticket AS ticket JOIN accounts_user AS person"
-    " ON person.email = 'assignee-' || ticket.id %% 300 || '@example.com' WHERE ticket.id > %(before)s AND ticket.id %% 5 = 0",
+    " ON person.email = 'assignee-' || ticket.id %% 300 || '@example.com'"
+    " WHERE ticket.id > %(before)s AND ticket.id %% 5 = 0",
     "INSERT INTO tickets_ticket_assignees (ticket_id, user_id)"
     " SELECT ticket.id, person.id FROM tickets_ticket AS ticket JOIN accounts_user AS person"
     " ON person.email IN ('small@example.com', 'thirty@example.com', 'root@example.com')"
@@ -129,7 +130,8 @@ def people() -> dict[str, Any]:
     grant_role(user=one, tenant=small, role=Role.DEVOPS)
     for tenant in tenants[::3][:30]:
         grant_role(user=many, tenant=tenant, role=Role.DEVOPS)
-    return {"one small tenant": one, "thirty tenants": many, "superuser": User.objects.create_superuser("root@example.com", "x")}  # fmt: skip
+    root = User.objects.create_superuser("root@example.com", "x")
+    return {"one small tenant": one, "thirty tenants": many, "superuser": root}
 
 
 def make_database(size: int, template: Any) -> Any:
@@ -195,7 +197,7 @@ def measure(read: Callable[[], object], databases: dict[int, Any]) -> tuple[list
 
     taken: dict[int, list[float]] = {size: [] for size in databases}
     statements = 0
-    for size, database in databases.items():
+    for database in databases.values():
         connections["default"] = database
         read()
         with CaptureQueriesContext(database) as captured:

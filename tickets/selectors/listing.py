@@ -76,7 +76,7 @@ class Column:
 
 
 def board(*, user: User, narrowed: TicketFilter | None = None, per_column: int = 30) -> list[Column]:
-    """The unclosed states as columns, in the order of a ticket's life, the same few queries however many tickets there are."""
+    """The unclosed states as columns, in the order of a ticket's life; as many queries however many tickets."""
     narrowed = narrowed or TicketFilter()
     states = [state for state in BOARD_STATES if not narrowed.states or state in narrowed.states]
     tickets = list_tickets(user=user, narrowed=replace(narrowed, states=tuple(states)))

@@ -88,18 +88,27 @@ def list_tickets(*, user: User, narrowed: TicketFilter | None = None) -> TicketQ
 def _rule(user: User, narrowed: TicketFilter) -> Q:
     _check_states(narrowed)
     rule = Q()
-    if narrowed.status == "open":
-        rule &= Q(state__in=UNCLOSED)
-    if narrowed.status == "closed":
-        rule &= Q(state__in=CLOSED)
-    if narrowed.states:
-        rule &= Q(state__in=narrowed.states)
+    if narrowed.status:
+        rule &= Q(state__in=UNCLOSED if narrowed.status == "open" else CLOSED)
     if narrowed.label:
         rule &= Q(labels__contains=[_plain(narrowed.label)])
-    if narrowed.due_before:
-        rule &= Q(due_date__lt=narrowed.due_before)
+    for path, value in (
+        ("state__in", narrowed.states),
+        ("due_date__lt", narrowed.due_before),
+        ("tenant__slug", _plain(narrowed.tenant)),
+        ("stage", _plain(narrowed.stage)),
+        ("type", _plain(narrowed.type)),
+        ("parent__key__iexact", _plain(narrowed.parent)),
+    ):
+        if value:
+            rule &= Q(**{path: value})
     if narrowed.priority is not None:
         rule &= Q(priority=narrowed.priority)
+    return rule & _projects_and_people(user, narrowed)
+
+
+def _projects_and_people(user: User, narrowed: TicketFilter) -> Q:
+    rule = Q()
     if narrowed.project_ids is not None:
         rule &= Q(project__in=narrowed.project_ids)
     elif narrowed.project:
@@ -109,14 +118,6 @@ def _rule(user: User, narrowed: TicketFilter) -> Q:
     for path, email in (("assignees", narrowed.assignee), ("author", narrowed.author)):
         if email:
             rule &= Q(**{f"{path}__in": _ids(User.objects.filter(email__iexact=_plain(email)))})
-    for path, value in (
-        ("tenant__slug", narrowed.tenant),
-        ("stage", narrowed.stage),
-        ("type", narrowed.type),
-        ("parent__key__iexact", narrowed.parent),
-    ):
-        if value:
-            rule &= Q(**{path: _plain(value)})
     return rule
 
 

@@ -68,7 +68,7 @@ INSERT INTO tickets_ticket (
 SELECT project.tenant_id, project.id, 'T-' || n, author.id, 'Ticket ' || n || ' about ' || word,
     'Customers of region ' || n %% 300 || ' need the ' || word || ' to work.'
     || CASE WHEN rare THEN ' See the walrus.' ELSE '' END,
-    CASE WHEN n %% 10 = 3 THEN 'bug' ELSE 'task' END, n %% 4,
+    CASE WHEN n %% 10 = 3 THEN 'bug' ELSE 'task' END, n / 7 %% 4,
     CASE WHEN rare THEN '{{backend,rare}}' WHEN n %% 3 = 0 THEN '{{backend}}' ELSE '{{}}' END::varchar[], state,
     '[{{"stage": "architect", "gate": false}}, {{"stage": "tester", "gate": false}}]', 1,
     CASE WHEN state IN ('completed', 'resolved') THEN '' WHEN rare THEN 'tester' ELSE 'architect' END, 'Planned', 1, 1,

@@ -95,8 +95,11 @@ class Ticket(models.Model):
         ]
         indexes = [
             models.Index(fields=["tenant", "-id"], name="ticket_of_tenant"),
-            models.Index(fields=["tenant", "state", "-id"], name="ticket_tenant_state"),
-            models.Index(fields=["state", "-id"], name="ticket_by_state"),
+            # With what the filters ask for, so that counting and finding the newest does not touch the tickets.
+            models.Index(
+                fields=["tenant", "state", "-id"], include=["priority", "type"], name="ticket_of_tenant_by_state"
+            ),
+            models.Index(fields=["state", "-id"], include=["tenant", "priority", "type"], name="ticket_state"),
             models.Index(fields=["project", "-id"], name="ticket_of_project"),
             models.Index(fields=["project", "state", "-id"], name="ticket_project_state"),
             models.Index(fields=["stage", "-id"], condition=~Q(stage=""), name="ticket_by_stage"),

@@ -14,8 +14,7 @@ from accounts.selectors import grants_of, tenants_where
 from core import sql
 from tickets.models import Project, Ticket
 from tickets.pages.looks import STATES, VERBS
-from tickets.selectors import TicketFilter, list_projects
-from tickets.selectors.listing import COUNT_LIMIT
+from tickets.selectors import Listing, TicketFilter, list_projects
 from tickets.states import DECISIONS, MOVES, TICKET, UNCLOSED, State
 from tickets.types import Priority, TicketType
 
@@ -116,31 +115,22 @@ def make_cards(user: User, tickets: Iterable[Ticket]) -> list[Card]:
     ]
 
 
-def state_tabs(counts: dict[str, int] | None, current: str) -> list[dict[str, object]]:
-    """One tab for each state that has tickets, the current one in any case, after one for all.
+def state_tabs(listing: Listing, current: str) -> list[dict[str, object]]:
+    """One tab for each state that has tickets, the current one in any case, after one for all."""
 
-    Where they were too many to count, every state has its tab and no number.
-    """
-    total = "" if counts is None else spell_count(sum(counts.values()))
+    def spell(count: int) -> str:
+        return sql.spell_count(count, listing.limit)
+
+    total = spell(sum(listing.counts.values()))
     tabs: list[dict[str, object]] = [{"state": "", "label": "All", "tone": "", "count": total, "current": not current}]
     for state, look in STATES.items():
-        count = None if counts is None else counts.get(state, 0)
-        if count is None or count or state == current:
-            told = "" if count is None else spell_count(count)
+        count = listing.counts.get(state, 0)
+        if count or state == current:
             tabs.append(
-                {
-                    "state": str(state),
-                    "label": look.label,
-                    "tone": look.tone,
-                    "count": told,
-                    "current": state == current,
-                }
-            )
+                {"state": str(state), "label": look.label, "tone": look.tone, "count": spell(count),
+                 "current": state == current}
+            )  # fmt: skip
     return tabs
-
-
-def spell_count(count: int) -> str:
-    return sql.spell_count(count, COUNT_LIMIT)
 
 
 def projects_to_filter_by(user: User, limit: int = 200) -> list[Project]:

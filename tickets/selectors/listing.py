@@ -1,14 +1,16 @@
 """Pages of tickets, newest first: for programs, by state for the list, and as the columns of the board.
 
-PostgreSQL would find a page of the newest that have some words by walking all tickets from the newest on, and with a rare
-word that walk does not end. So what a text finds is read first, without an order, off the text index: when it is little,
-everything is known then, and when it is much, the walk is short.
+PostgreSQL would find a page of the newest that match by walking all tickets from the newest on, and where few match that
+walk does not end. So what is few by its nature (what a text finds, what a person has) is read first, without an order,
+off its own index; the rest is walked state by state on indexes that hold what the filters ask for.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from accounts.models import User
 from core import sql
@@ -29,35 +31,37 @@ def page_tickets(
     limit = max(1, min(limit, MAX_PAGE))
     narrowed = narrowed or TicketFilter()
     tickets = list_tickets(user=user, narrowed=narrowed)
-    return _page(user, tickets, _hits(tickets, narrowed), before, limit)
+    hits = _hits(tickets, narrowed)
+    if hits is not None:
+        return _page([pk for found in hits.values() for pk in found], before, limit)
+    older = tickets if before is None else tickets.filter(pk__lt=before)
+    return _cut(_rows(older.order_by("-id").values("pk")[: limit + 1]), limit)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of the list, the cursor of the next, and how many are in each state; None when that is too many to count."""
+    """A page of the list, the cursor of the next, and how many are in each state, counted up to `limit`."""
 
     tickets: list[Ticket]
     following: int | None
-    counts: dict[str, int] | None
+    counts: dict[str, int]
+    limit: int = COUNT_LIMIT
 
 
 def list_by_state(
     *, user: User, narrowed: TicketFilter, states: Sequence[str] = (), before: int | None = None, limit: int = 50
 ) -> Listing:
-    """The tickets in `states` (none: in every state); `narrowed` names none. Counts stop at 1,000."""
+    """The tickets in `states` (none: in every state), with the counts of every state; `narrowed` names no state."""
     tickets = list_tickets(user=user, narrowed=narrowed)
+    chosen = states or State.values
     hits = _hits(tickets, narrowed)
-    if hits is not None:
-        counts = {one.value: len(hits.get(one, ())) for one in State}
-    elif narrowed.q:
-        counts = None
+    if hits is None:
+        most = COUNT_LIMIT if narrowed.is_plain else limit
+        newest, counts = _newest(tickets, State.values, limit + 1, most, before)
     else:
-        by_state = {one.value: [tickets.filter(state=one)] for one in State}
-        counts = {name: count for name, _, count in sql.run_together(sql.counts_up_to(COUNT_LIMIT, by_state))}
-    if states:
-        tickets = tickets.filter(state__in=states)
-        hits = hits and {state: hits.get(state, []) for state in states}
-    return Listing(*_page(user, tickets, hits, before, limit), counts)
+        newest, counts, most = hits, {state: len(found) for state, found in hits.items()}, COUNT_LIMIT
+    ids = [pk for state in chosen for pk in newest.get(state, ())]
+    return Listing(*_page(ids, before, limit), counts, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,65 +85,76 @@ def board(*, user: User, narrowed: TicketFilter | None = None, per_column: int =
     states = [state for state in BOARD_STATES if not narrowed.states or state in narrowed.states]
     tickets = list_tickets(user=user, narrowed=replace(narrowed, states=tuple(states)))
     hits = _hits(tickets, narrowed)
-    limit = per_column if narrowed.q and hits is None else COUNT_LIMIT
-    newest, counts = _newest(tickets, states, per_column, limit) if hits is None else _sorted(hits, states, per_column)
+    if hits is None:
+        most = COUNT_LIMIT if narrowed.is_plain else per_column
+        newest, counts = _newest(tickets, states, per_column + 1, most)
+    else:
+        newest, counts, most = hits, {state: len(found) for state, found in hits.items()}, COUNT_LIMIT
+    shown = [pk for found in newest.values() for pk in sorted(found, reverse=True)[:per_column]]
     rows: dict[str, list[Ticket]] = {state: [] for state in states}
-    for ticket in _rows(user, [pk for found in newest.values() for pk in found]):
+    for ticket in _rows(shown):
         rows.setdefault(ticket.state, []).append(ticket)
-    return [Column(state, State(state).label, rows[state], counts.get(state, 0), limit) for state in states]
+    return [Column(state, State(state).label, rows[state], counts.get(state, 0), most) for state in states]
 
 
-Hits = dict[str, list[int]]
+ByState = dict[str, list[int]]
 
 
-def _hits(tickets: TicketQuerySet, narrowed: TicketFilter) -> Hits | None:
-    """The ids of all that the text finds, by state; None when there is no text, or it finds very much."""
-    if not narrowed.q:
+def _hits(tickets: TicketQuerySet, narrowed: TicketFilter) -> ByState | None:
+    """The ids of all that match, by state, where they are few by nature; None when they are not, or turn out to be many."""
+    if not narrowed.is_selective:
+        return None
+    if narrowed.q and _expected(tickets) > 4 * RARE:
         return None
     found = list(tickets.order_by().values_list("pk", "state")[: RARE + 1])
     if len(found) > RARE:
         return None
-    hits: Hits = {}
+    hits: ByState = {}
     for pk, state in found:
         hits.setdefault(state, []).append(pk)
     return hits
 
 
-def _page(
-    user: User, tickets: TicketQuerySet, hits: Hits | None, before: int | None, limit: int
-) -> tuple[list[Ticket], int | None]:
-    if hits is not None:
-        ids = sorted((pk for found in hits.values() for pk in found if before is None or pk < before), reverse=True)
-        found = _rows(user, ids[: limit + 1])
-    else:
-        older = tickets if before is None else tickets.filter(pk__lt=before)
-        found = list(older.order_by("-id")[: limit + 1])
-    return found[:limit], found[limit - 1].pk if len(found) > limit else None
+def _expected(tickets: TicketQuerySet) -> int:
+    """How many rows the planner expects, from its statistics of words."""
+    plan = tickets.order_by().values_list("pk").explain(format="json")
+    return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
 
 
 def _newest(
-    tickets: TicketQuerySet, states: Sequence[str], per_column: int, limit: int
-) -> tuple[dict[str, list[int]], dict[str, int]]:
-    """The newest of each state, and counts that stop at `limit` + 1, in one query."""
-    selects = sql.counts_up_to(limit, {state: [tickets.filter(state=state)] for state in states})
+    tickets: TicketQuerySet, states: Sequence[str], newest: int, limit: int, before: int | None = None
+) -> tuple[ByState, dict[str, int]]:
+    """Up to `newest` of each state, older than `before`, and counts that stop at `limit` + 1: one query."""
+    older = tickets if before is None else tickets.filter(pk__lt=before)
+    counted = limit >= newest or before is not None
+    selects = sql.counts_up_to(limit, {state: [tickets.filter(state=state)] for state in states}) if counted else []
     for state in states:
-        text, values = sql.select_of(tickets.filter(state=state).order_by("-id").values("pk")[:per_column])
+        text, values = sql.select_of(older.filter(state=state).order_by("-id").values("pk")[:newest])
         if text:
             selects.append((f"SELECT %s, 'new', one.* FROM ({text}) AS one", [state, *values]))  # noqa: S608 (Django wrote it)
-    newest: dict[str, list[int]] = {}
+    found: ByState = {}
     counts: dict[str, int] = {}
     for state, kind, number in sql.run_together(selects):
         if kind:
-            newest.setdefault(state, []).append(number)
+            found.setdefault(state, []).append(number)
         else:
             counts[state] = number
-    return newest, counts
+    return found, counts if counted else {state: len(ids) for state, ids in found.items()}
 
 
-def _sorted(hits: Hits, states: Sequence[str], per_column: int) -> tuple[dict[str, list[int]], dict[str, int]]:
-    newest = {state: sorted(hits.get(state, ()), reverse=True)[:per_column] for state in states}
-    return newest, {state: len(found) for state, found in hits.items()}
+def _page(ids: Sequence[int], before: int | None, limit: int) -> tuple[list[Ticket], int | None]:
+    wanted = sorted((pk for pk in ids if before is None or pk < before), reverse=True)[: limit + 1]
+    return _cut(_rows(wanted), limit)
 
 
-def _rows(user: User, ids: list[int]) -> list[Ticket]:
-    return list(Ticket.objects.visible_to(user).filter(pk__in=ids).as_rows().order_by("-id")) if ids else []
+def _rows(ids: Any) -> list[Ticket]:
+    """The tickets of these ids (or of a query for them), newest first, with what a row shows.
+
+    In two steps: joined to a long list, `is_blocked` would be worked out for every ticket there is.
+    """
+    return list(Ticket.objects.filter(pk__in=ids).as_rows().order_by("-id")) if ids != [] else []
+
+
+def _cut(found: list[Ticket], limit: int) -> tuple[list[Ticket], int | None]:
+    """One row more than asked for tells whether there is a next page."""
+    return found[:limit], found[limit - 1].pk if len(found) > limit else None

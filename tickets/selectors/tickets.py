@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
@@ -68,6 +68,17 @@ class TicketFilter:
     blocked: bool | None = None
     due_before: dt.date | None = None
     q: str = ""
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether what matches is few by its nature, and has an index of its own."""
+        return bool(self.q or self.assignee or self.assigned_to is not None or self.author or self.parent or self.label)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing narrows it but place and state, for which the indexes have counts at hand."""
+        place = TicketFilter(project=self.project, project_ids=self.project_ids, tenant=self.tenant)
+        return replace(self, states=(), status="") == place
 
 
 def list_tickets(*, user: User, narrowed: TicketFilter | None = None) -> TicketQuerySet:

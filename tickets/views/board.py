@@ -73,5 +73,5 @@ def _list(request: HttpRequest, user: User, narrowed: TicketFilter, state: str) 
         "found": bool(listing.tickets),
         "next": listing.following,
         "is_first": before is None,
-        "tabs": board.state_tabs(listing.counts, state),
+        "tabs": board.state_tabs(listing, state),
     }

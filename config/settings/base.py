@@ -342,6 +342,7 @@ AUDIT_SIGNING_KEY = env.text("GIT_SIGNING_KEY")
 POLICIES: dict[str, dict[str, Any]] = {
     "stated checks": {"BACKEND": "promotions.policies.stated_checks.StatedChecks"},
     "staging version": {"BACKEND": "promotions.policies.staging_version.StagingRunsVersion"},
+    "freezes": {"BACKEND": "promotions.policies.freezes.NoFreeze"},
 }
 DEPLOYERS: dict[str, dict[str, Any]] = {
     "none": {"BACKEND": "promotions.deployers.null.NullDeployer"},

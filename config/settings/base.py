@@ -308,6 +308,8 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "email": {
         "facts": ("*",),
         "notifier": "events.notifiers.email.EmailNotifier",
+        # Each with a connection of its own to the mail server.
+        "at_once": 4,
         # About a day: 50 minutes of doubling waits, then one attempt each hour.
         "attempts": 36,
         "longest_wait": 3600,

@@ -72,6 +72,7 @@ OWN_ROOMS = {
     },
     "events": {
         "activity",
+        "attempts",
         "cdevents",
         "chain",
         "channel_health",

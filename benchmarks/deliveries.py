@@ -94,6 +94,7 @@ def measure(facts: int, processes: int, threads: int) -> None:
 def configure(places: dict[str, Any]) -> None:
     from django.conf import settings
 
+    import config.celery  # noqa: F401 (doorbells are rung in memory)
     from events.channels import channels
 
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

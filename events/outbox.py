@@ -22,6 +22,7 @@ from events import channel_health
 from events.attempts import Outcome, Takings, finish_many, note_failure
 from events.channels import Channel, Handler, channels, find_channel
 from events.models import Delivery, DeliveryState, DispatchCursor, DomainEvent
+from events.notifiers.filters import remembering
 
 log = structlog.get_logger(__name__)
 
@@ -52,16 +53,21 @@ def _route_batch() -> tuple[int, set[str]]:
     cursor = DispatchCursor.objects.select_for_update(skip_locked=True).filter(pk=1).first()
     if cursor is None:  # another dispatcher is at it
         return 0, set()
-    facts = list(DomainEvent.objects.filter(sequence__gt=cursor.position).order_by("sequence")[:ROUTE_BATCH])
+    facts = list(
+        DomainEvent.objects.filter(sequence__gt=cursor.position)
+        .select_related("tenant")
+        .order_by("sequence")[:ROUTE_BATCH]
+    )
     if not facts:
         return 0, set()
-    deliveries = [
-        delivery
-        for fact in facts
-        for channel in channels().values()
-        if channel.wants(fact.type)
-        for delivery in _deliveries_of(fact, channel)
-    ]
+    with remembering():
+        deliveries = [
+            delivery
+            for fact in facts
+            for channel in channels().values()
+            if channel.wants(fact.type)
+            for delivery in _deliveries_of(fact, channel)
+        ]
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
     DispatchCursor.objects.filter(pk=1).update(position=facts[-1].sequence, moved_at=now())
     failpoint("before_route_commit")
@@ -119,15 +125,13 @@ def deliver_channel(name: str, *, limit: int = 200) -> int:
 def _deliver_in_any_order(channel: Channel, limit: int) -> int:
     """Attempt one after the other; stop when the channel as a whole turns out to be down.
 
-    Where much is due, other workers are called to help on channels that several may serve.
+    Whoever had so much to do that more may be waiting has somebody go on, and on channels for several a second one help.
     """
     if not channel_health.may_try(channel.name):
         return 0
     done = attempted = 0
     with channel.open() as handler:
         while attempted < limit and (claimed := _claim(channel, min(CLAIMED_AT_ONCE, limit - attempted))):
-            if not attempted and len(claimed) == CLAIMED_AT_ONCE and channel.places != 1:
-                ring_channels({channel.name})
             attempted += len(claimed)
             ended, down = _attempt_all(channel, handler, claimed)
             if ended and not done:
@@ -136,7 +140,8 @@ def _deliver_in_any_order(channel: Channel, limit: int) -> int:
             if down:
                 return done
     if attempted >= limit:
-        ring_channels({channel.name})
+        for _ in range(2 if channel.places > 1 else 1):
+            ring_channels({channel.name})
     return done
 
 

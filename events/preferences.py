@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.core import signing
-from django.db.models import Exists, OuterRef, Subquery, Value
-from django.db.models.functions import Coalesce, Lower
+from django.db.models import Exists, OuterRef
 
 from accounts.models import User
 from core.clock import now
 from core.errors import NotFound
-from events.models import DomainEvent, Mode, MutedSubject, NoticePreference, NoticeSettings
+from events.models import DomainEvent, HeldNotice, Mode, MutedSubject, NoticeChannel, NoticePreference, NoticeSettings
 from events.notifiers.base import notice_kinds
 from events.notifiers.digest import DIGEST
 
@@ -28,32 +29,51 @@ class Verdict:
     skip: str = ""
 
 
-def find_reader(address: str, fact: DomainEvent, kind: str) -> User | None:
-    """The person with this address, and by the same query what they chose for this kind and thing."""
-    muted = MutedSubject.objects.filter(user=OuterRef("pk"), subject_type=fact.subject_type, subject_id=fact.subject_id)
-    mode = NoticePreference.objects.filter(user=OuterRef("pk"), kind=kind).values("mode")
-    return (
-        User.objects.select_related("notice_settings")
-        .annotate(chosen_mode=Coalesce(Subquery(mode), Value(Mode.NOW.value)), has_muted=Exists(muted))
-        .alias(lower_email=Lower("email"))  # as the index has it
-        .filter(lower_email=address.lower())
-        .first()
-    )
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A person as a channel needs to know them: what they chose there, and which things they muted."""
+
+    user: User
+    channel: NoticeChannel
+    modes: Mapping[str, str]
+    muted: Collection[tuple[str, str]]
+
+    def judge(self, fact: DomainEvent, kind: str) -> Verdict:
+        """What the preferences say about a notice of this kind at this moment."""
+        mode = self.modes.get(kind, self.channel.default)
+        if mode == Mode.NEVER:
+            return Verdict(skip="does not want this kind")
+        if (fact.subject_type, fact.subject_id) in self.muted:
+            return Verdict(skip="muted it")
+        if kind == DIGEST:  # it has waited already
+            return Verdict()
+        settings = getattr(self.user, "notice_settings", None) or NoticeSettings(user=self.user)
+        if mode == Mode.DIGEST:
+            return Verdict(hold_until=next_digest(settings, zone_of(self.user), now()))
+        return Verdict(hold_until=end_of_quiet(settings, zone_of(self.user), now()))
 
 
-def judge(reader: User, kind: str) -> Verdict:
-    """What the preferences that came with `find_reader` say about a notice of this kind at this moment."""
-    mode = reader.chosen_mode  # type: ignore[attr-defined]
-    if mode == Mode.NEVER:
-        return Verdict(skip="does not want this kind")
-    if reader.has_muted:  # type: ignore[attr-defined]
-        return Verdict(skip="muted it")
-    if kind == DIGEST:  # it has waited already
-        return Verdict()
-    settings = getattr(reader, "notice_settings", None) or NoticeSettings(user=reader)
-    if mode == Mode.DIGEST:
-        return Verdict(hold_until=next_digest(settings, zone_of(reader), now()))
-    return Verdict(hold_until=end_of_quiet(settings, zone_of(reader), now()))
+def find_readers(users: Iterable[User], channel: NoticeChannel, facts: Collection[DomainEvent]) -> dict[int, Reader]:
+    """By key of the account: what each of them chose on the channel and muted of what the facts are about; two queries.
+
+    Load `notice_settings` with the users.
+    """
+    people = {user.pk: user for user in users}
+    modes: dict[int, dict[str, str]] = {}
+    rows = NoticePreference.objects.filter(user__in=people, channel=channel).values_list("user", "kind", "mode")
+    for user, kind, mode in rows.order_by():
+        modes.setdefault(user, {})[kind] = mode
+    muted: dict[int, set[tuple[str, str]]] = {}
+    things = MutedSubject.objects.filter(user__in=people, subject_id__in={fact.subject_id for fact in facts})
+    for user, *thing in things.order_by().values_list("user", "subject_type", "subject_id"):
+        muted.setdefault(user, set()).add((thing[0], thing[1]))
+    return {pk: Reader(user, channel, modes.get(pk, {}), muted.get(pk, ())) for pk, user in people.items()}
+
+
+def hold(user: User, fact: DomainEvent, until: dt.datetime, channel: NoticeChannel) -> dict[str, Any]:
+    """Keep it for the person's digest on this channel; the receipt."""
+    HeldNotice.objects.get_or_create(user=user, fact=fact, channel=channel, defaults={"due_at": until})
+    return {"held_until": until.isoformat()}
 
 
 def modes_for(kind: str) -> list[str]:

@@ -17,7 +17,7 @@ from events.endpoints.health import note_failure, note_success
 from events.endpoints.secrets import sign, unseal
 from events.models import Delivery, DomainEvent, WebhookEndpoint
 from events.notifiers.envelope import CONTENT_TYPES, envelopes
-from events.notifiers.filters import wants
+from events.notifiers.filters import remembered, wants
 from events.types import DeliveryFailed, DeliveryRefused
 
 TEST_FACT = "webhook.tested"
@@ -32,7 +32,8 @@ class WebhookNotifier:
             return [fact.subject_id]
         if fact.tenant_id is None or not fact.audience_capability:
             return []
-        endpoints = WebhookEndpoint.objects.filter(tenant=fact.tenant_id, disabled_at=None)
+        listening = WebhookEndpoint.objects.filter(tenant=fact.tenant_id, disabled_at=None)
+        endpoints = remembered(("endpoints", fact.tenant_id), lambda: list(listening))
         return [str(endpoint.pk) for endpoint in endpoints if wants(endpoint, fact)]
 
     def send(self, delivery: Delivery) -> dict[str, Any]:

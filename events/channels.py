@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -73,6 +73,14 @@ class Channel:
         notifier: Any = self._load_notifier()
         outcomes: Sequence[dict[str, Any] | Exception | None] = notifier.send_batch(deliveries)
         return outcomes
+
+    def names(self, recipients: Collection[str]) -> dict[str, str]:
+        """How people know the recipients: as the notifier says, `deleted` for those that it knew once."""
+        notifier: Any = self._load_notifier() if self.notifier else None
+        if not hasattr(notifier, "names"):
+            return {recipient: recipient for recipient in recipients}
+        found: dict[str, str] = notifier.names(recipients)
+        return dict.fromkeys(recipients, "deleted") | found
 
     @contextmanager
     def open(self) -> Iterator[Handler]:

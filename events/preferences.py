@@ -19,6 +19,7 @@ from events.notifiers.base import notice_kinds
 from events.notifiers.digest import DIGEST
 
 _SALT = "events.unsubscribe"
+MOST_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Reader:
 
     def judge(self, fact: DomainEvent, kind: str) -> Verdict:
         """What the preferences say about a notice of this kind at this moment."""
-        mode = self.modes.get(kind, self.channel.default)
+        mode = self.modes.get(kind, default_mode(self.channel, kind))
         if mode == Mode.NEVER:
             return Verdict(skip="does not want this kind")
         if (fact.subject_type, fact.subject_id) in self.muted:
@@ -74,6 +75,11 @@ def hold(user: User, fact: DomainEvent, until: dt.datetime, channel: NoticeChann
     """Keep it for the person's digest on this channel; the receipt."""
     HeldNotice.objects.get_or_create(user=user, fact=fact, channel=channel, defaults={"due_at": until})
     return {"held_until": until.isoformat()}
+
+
+def default_mode(channel: NoticeChannel, kind: str) -> Mode:
+    """What holds where nothing was chosen; whoever asked for a digest somewhere gets it there."""
+    return Mode.NOW if kind == DIGEST else channel.default
 
 
 def modes_for(kind: str) -> list[str]:
@@ -128,18 +134,33 @@ def is_muted(user: User, subject_type: str, subject_id: str) -> bool:
     return MutedSubject.objects.filter(user=user, subject_type=subject_type, subject_id=subject_id).exists()
 
 
-def unsubscribe_token(user: User, kind: str) -> str:
-    """Lets whoever holds the mail leave this kind of notice, and do nothing else."""
-    return signing.dumps([str(user.public_id), kind], salt=_SALT)
+def unsubscribe_token(user: User, kind: str, subject: tuple[str, str] = ("", "")) -> str:
+    """Lets whoever holds the mail leave this kind of notice or mute the thing that it is about, and do nothing else."""
+    return signing.dumps([str(user.public_id), kind, *subject], salt=_SALT)
 
 
-def read_unsubscribe_token(token: str) -> tuple[User, str]:
-    """Whom and what kind the token is about; NotFound for a made-up one or a closed account."""
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Whom a link in a mail is about, which kind of notice, and which thing."""
+
+    user: User
+    kind: str
+    subject_type: str = ""
+    subject_id: str = ""
+
+
+def read_unsubscribe_token(token: str) -> Leaving:
+    """What the token says; NotFound for a made-up one or a closed account."""
     try:
-        public_id, kind = signing.loads(token, salt=_SALT)
+        public_id, kind, *subject = signing.loads(token, salt=_SALT)
     except (signing.BadSignature, ValueError, TypeError):
-        public_id, kind = None, ""
+        public_id, kind, subject = None, "", []
     user = User.objects.filter(public_id=public_id, is_active=True).first() if public_id else None
     if user is None or kind not in notice_kinds():
         raise NotFound("This link is not valid any more. Change what you hear of on your profile.")
-    return user, kind
+    return Leaving(user, kind, *subject)
+
+
+def muted_things(user: User) -> list[MutedSubject]:
+    """What the person does not want to hear of, the last one first."""
+    return list(MutedSubject.objects.filter(user=user).order_by("-created_at", "-pk")[:MOST_LISTED])

@@ -82,6 +82,8 @@ OWN_ROOMS = {
         "endpoints",
         "live",
         "measures",
+        "notice_api",
+        "notice_previews",
         "notice_views",
         "notices",
         "outbox",

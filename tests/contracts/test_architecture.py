@@ -72,6 +72,7 @@ OWN_ROOMS = {
     },
     "events": {
         "activity",
+        "attempts",
         "cdevents",
         "chain",
         "channel_health",
@@ -81,6 +82,8 @@ OWN_ROOMS = {
         "endpoints",
         "live",
         "measures",
+        "notice_api",
+        "notice_previews",
         "notice_views",
         "notices",
         "outbox",

@@ -14,7 +14,7 @@ from accounts.selectors import tenants_where
 from core.clock import now
 from core.errors import NotFound, WrongState
 from events.channels import channels
-from events.models import ChannelHealth, Delivery, DeliveryState, WebhookEndpoint
+from events.models import ChannelHealth, Connection, Delivery, DeliveryState, WebhookEndpoint
 from events.outbox import retry_delivery, ring_channels
 from events.services import publish
 from events.types import Audience, Subject
@@ -102,9 +102,10 @@ def channel_states(user: User) -> list[ChannelState]:
         f"webhooks:{pk}": name
         for pk, name in WebhookEndpoint.objects.filter(tenant__in=tenants).values_list("pk", "name")
     }
+    connections = Connection.objects.filter(tenant__in=tenants, active=True)
     labels = {name: name for name, channel in channels().items() if not channel.lanes} | {
         name: f"webhook {label}" for name, label in lanes.items()
-    }
+    } | {f"{each.kind}:{each.pk}": str(each) for each in connections}  # fmt: skip
     health = {row.channel: row for row in ChannelHealth.objects.filter(channel__in=labels)}
     counts = {
         row["channel"]: row

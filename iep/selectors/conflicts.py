@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from core.sql import run
 from iep.imports import targets
 from iep.maps import specifiers_by_digest
 from iep.models import Application, Blob, Module, Stamp
@@ -11,11 +12,21 @@ from iep.states import OPEN
 from iep.types import Conflict
 from iep.validation import SPECIFIERS
 
+_DIGESTS = "SELECT path, digest FROM iep_module WHERE application_id = %s AND path = ANY(%s)"
 
-def changed_in_production(stamp: Stamp) -> list[Conflict]:
-    """Paths that production changed since the ticket did, other than to what the ticket has."""
-    paths = list(stamp.delta)
-    there = dict(Module.objects.filter(application=stamp.application_id, path__in=paths).values_list("path", "digest"))
+
+def digests_of(application_id: int, paths: Iterable[str]) -> dict[str, str]:
+    """path -> digest as production has it at these paths."""
+    return dict(run(_DIGESTS, [application_id, list(paths)]))
+
+
+def changed_in_production(stamp: Stamp, there: Mapping[str, str] | None = None) -> list[Conflict]:
+    """Paths that production changed since the ticket did, other than to what the ticket has.
+
+    `there` are production's digests at the ticket's paths, for who has read them already.
+    """
+    if there is None:
+        there = digests_of(stamp.application_id, stamp.delta)
     return [
         Conflict(
             "changed_in_production", path, None,

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from accounts.models import User
 from core.errors import StaleState
 from core.failpoints import failpoint
+from core.sql import run
+from iep.errors import Twins
 from iep.models import Application, Change, Module, Release, ReleaseKind, Stamp
+from iep.validation import fold
 
 # digest and size; None where there is no file.
 Content = tuple[str, int] | None
 
 
-def contents_of(application: Application, paths: Any) -> dict[str, tuple[str, int]]:
-    """What production has at these paths."""
-    rows = Module.objects.filter(application=application, path__in=list(paths)).values_list("path", "digest", "size")
+_CONTENTS = "SELECT path, digest, size FROM iep_module WHERE application_id = %s AND folded = ANY(%s)"
+_MOVE = "UPDATE iep_application SET revision = revision + 1 WHERE id = %s AND revision = %s RETURNING revision"
+
+
+def contents_of(application: Application, paths: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """What production has at these paths, and at those that differ from one of them only by case."""
+    rows = run(_CONTENTS, [application.pk, [fold(path) for path in paths]])
     return {path: (digest, size) for path, digest, size in rows}
+
+
+def refuse_twins(there: Mapping[str, object], after: Mapping[str, object]) -> None:
+    """Twins when a path that comes new differs only by case from one that stays.
+
+    `there` is what contents_of these paths gave, `after` what is to be at them, None for nothing.
+    """
+    coming = {fold(path): path for path, content in after.items() if content and path not in there}
+    staying = (path for path in there if path not in after)
+    if found := {coming[fold(path)]: path for path in staying if fold(path) in coming}:
+        raise Twins(found)
 
 
 def move_production(
@@ -33,11 +51,10 @@ def move_production(
     The application must be locked and `before` read under that lock. StaleState when production moved all the same.
     Costs what the change costs, however large the application is.
     """  # fmt: skip
-    revision = application.revision + 1
-    moved = Application.objects.filter(pk=application.pk, revision=application.revision).update(revision=revision)
+    moved = run(_MOVE, [application.pk, application.revision])
     if not moved:
         raise StaleState(f"Production of {application.slug} moved meanwhile. Look again, then release.")
-    application.revision = revision
+    revision = application.revision = moved[0][0]
     release = Release.objects.create(application=application, revision=revision, kind=kind, by=by, **about)
     Change.objects.bulk_create(
         Change(

@@ -15,6 +15,7 @@ from core.sql import build, columns, run, width
 from iep.errors import RevisionConflict
 from iep.models import Application, Stamp, StampRevision
 from iep.services.facts import publish_about
+from iep.services.rows import insert, update
 from iep.states import STAMP
 from iep.types import Delta
 from tickets.models import Ticket
@@ -76,13 +77,15 @@ def lock_with_application(stamp: Stamp, revision: int | None = None, expected: i
     return current
 
 
-def lock_of_ticket(application: Application, ticket: Ticket, revision: int | None = None) -> Stamp | None:
-    """The ticket's stamp on the application like `lock` gives it; None when there is none."""
+def lock_of_ticket(application: Application, ticket: Ticket, revision: int | None, by: User) -> Stamp | None:
+    """The ticket's stamp on the application like `lock` gives it, for `by`; None when there is none."""
     seen = Stamp(application=application, ticket=ticket)
     rows = run(_LOCK_OF_TICKET, [_in_transaction(seen).application_id, ticket.pk])
     if not rows:
         return None
     current = _read(rows[0], seen)
+    if current.author_id == by.pk:
+        current.author = by
     check_revision(current, revision)
     return current
 
@@ -140,8 +143,7 @@ def take(stamp: Stamp, verb: str, *, by: User | None, data: dict[str, Any] | Non
     if edge is None:
         raise wrong_stage(stamp, verb)
     written = updates | {"stage": edge.target, "updated_at": now()}
-    changed = Stamp.objects.filter(pk=stamp.pk, stage=edge.source, revision=stamp.revision).update(**written)
-    if not changed:
+    if not update(stamp, {"stage": edge.source, "revision": stamp.revision}, **written):
         raise StaleState(f"Someone else changed {stamp.ticket.key} meanwhile. Look again, then decide.")
     for name, value in written.items():
         setattr(stamp, name, value)
@@ -153,8 +155,10 @@ def keep_revision(
     stamp: Stamp, production_revision: int, by: User | None, *, delta: Delta, git: dict[str, Any] | None, revision: int
 ) -> None:
     """Remember what a revision of the stamp has."""
-    StampRevision.objects.create(
-        stamp=stamp, number=revision, delta=delta, production_revision=production_revision, git=git, by=by
+    insert(
+        StampRevision(
+            stamp=stamp, number=revision, delta=delta, production_revision=production_revision, git=git, by=by
+        )
     )
 
 

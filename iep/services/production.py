@@ -10,7 +10,8 @@ from core.errors import StaleState
 from core.failpoints import failpoint
 from core.sql import run
 from iep.errors import Twins
-from iep.models import Application, Change, Module, Release, ReleaseKind, Stamp
+from iep.models import Application, Release, ReleaseKind, Stamp
+from iep.services.rows import insert
 from iep.validation import fold
 
 # digest and size; None where there is no file.
@@ -18,6 +19,18 @@ Content = tuple[str, int] | None
 
 
 _CONTENTS = "SELECT path, digest, size FROM iep_module WHERE application_id = %s AND folded = ANY(%s)"
+_CHANGES = """
+INSERT INTO iep_change (release_id, application_id, revision, path, before, before_size, after, after_size)
+SELECT %s::bigint, %s::bigint, %s::int, change.*
+FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::bigint[]) AS change
+"""
+_GONE = "DELETE FROM iep_module WHERE application_id = %s AND path = ANY(%s)"
+_THERE = """
+INSERT INTO iep_module (application_id, revision, path, folded, digest, size)
+SELECT %s::bigint, %s::int, module.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) AS module
+ON CONFLICT (application_id, path)
+DO UPDATE SET digest = EXCLUDED.digest, size = EXCLUDED.size, revision = EXCLUDED.revision
+"""
 _MOVE = "UPDATE iep_application SET revision = revision + 1 WHERE id = %s AND revision = %s RETURNING revision"
 
 
@@ -55,27 +68,26 @@ def move_production(
     if not moved:
         raise StaleState(f"Production of {application.slug} moved meanwhile. Look again, then release.")
     revision = application.revision = moved[0][0]
-    release = Release.objects.create(application=application, revision=revision, kind=kind, by=by, **about)
-    Change.objects.bulk_create(
-        Change(
-            release=release, application=application, revision=revision, path=path,
-            before=before[0] if before else "", before_size=before[1] if before else 0,
-            after=after[0] if after else "", after_size=after[1] if after else 0,
-        )
-        for path, (before, after) in changes.items()
-    )  # fmt: skip
-    gone = [path for path, (_, after) in changes.items() if after is None]
-    Module.objects.filter(application=application, path__in=gone).delete()
-    Module.objects.bulk_create(
-        (
-            Module(application=application, path=path, digest=after[0], size=after[1], revision=revision)
-            for path, (_, after) in changes.items()
-            if after is not None
-        ),
-        update_conflicts=True, unique_fields=["application", "path"], update_fields=["digest", "size", "revision"],
-    )  # fmt: skip
+    release = Release(application=application, revision=revision, kind=kind, by=by, **about)
+    insert(release)
+    _write_changes(release, changes)
     failpoint("production_moved")
     return release
+
+
+def _write_changes(release: Release, changes: Mapping[str, tuple[Content, Content]]) -> None:
+    paths = list(changes)
+    sides = [
+        [content[place] if content else nothing for content in column]
+        for column in zip(*changes.values(), strict=True)
+        for place, nothing in ((0, ""), (1, 0))
+    ]
+    if paths:
+        run(_CHANGES, [release.pk, release.application_id, release.revision, paths, *sides])
+    if gone := [path for path, (_, after) in changes.items() if after is None]:
+        run(_GONE, [release.application_id, gone])
+    if there := [(path, fold(path), *after) for path, (_, after) in changes.items() if after is not None]:
+        run(_THERE, [release.application_id, release.revision, *(list(column) for column in zip(*there, strict=True))])
 
 
 def about_release(release: Release, changes: Mapping[str, Any], stamp: Stamp | None) -> dict[str, Any]:

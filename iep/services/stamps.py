@@ -10,16 +10,20 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from core.errors import InvalidInput, WrongState
+from core.sql import run
 from iep import permissions, storage
 from iep.errors import MissingBlobs, NotInDev
 from iep.models import Application, Blob, Change, Module, Stamp
 from iep.services.change import check_revision, keep_revision, lock_of_ticket, take
 from iep.services.facts import publish_about
 from iep.services.production import contents_of
+from iep.services.rows import insert
 from iep.states import Stage
 from iep.types import Delta, File, Manifest
 from iep.validation import SPECIFIERS, check_files, fold, is_digest, read_specifiers
 from tickets.models import Ticket
+
+_SIZES = "SELECT digest, size FROM iep_blob WHERE application_id = %s AND digest = ANY(%s)"
 
 
 @dataclass(slots=True)
@@ -69,7 +73,7 @@ def stamp_ticket(
 
 def _check_blobs(application: Application, manifest: Manifest) -> None:
     wanted = {file.digest: file.size for file in manifest.files}
-    sizes = dict(Blob.objects.filter(application=application, digest__in=wanted).values_list("digest", "size"))
+    sizes: dict[str, int] = dict(run(_SIZES, [application.pk, list(wanted)]))
     if missing := wanted.keys() - sizes.keys():
         raise MissingBlobs(missing)
     for number, file in enumerate(manifest.files):
@@ -80,7 +84,7 @@ def _check_blobs(application: Application, manifest: Manifest) -> None:
 
 
 def _stamp(application: Application, ticket: Ticket, manifest: Manifest, by: User, revision: int | None) -> Stamped:
-    stamp = lock_of_ticket(application, ticket, revision) or _new_stamp(application, ticket, by, revision)
+    stamp = lock_of_ticket(application, ticket, revision, by) or _new_stamp(application, ticket, by, revision)
     if stamp.stage != Stage.DEV:
         remedy = "Reopen it first." if stamp.stage in {Stage.CLOSED, Stage.PROD} else "Revert it to dev first."
         raise NotInDev(f"{ticket.key} is in {stamp.stage}. {remedy}", details={"stage": stamp.stage})
@@ -93,7 +97,7 @@ def _stamp(application: Application, ticket: Ticket, manifest: Manifest, by: Use
     _note_imports(application, manifest)
     if found.created:
         stamp.delta, stamp.git, stamp.revision = delta, now_has["git"], now_has["revision"]
-        stamp.save(force_insert=True)
+        insert(stamp)
     keep_revision(stamp, stamp.application.revision, by, **now_has)
     if found.created:
         publish_about(stamp, "stamp.opened", by=by, data=data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from types import NoneType
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import psycopg
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db.models.base import ModelState
 from psycopg.pq import TransactionStatus
 
 Row = TypeVar("Row", bound=models.Model)
@@ -144,6 +145,49 @@ def build(model: type[Row], values: Sequence[Any]) -> Row:
 def width(model: type[models.Model]) -> int:
     """How many columns `columns` names."""
     return len(_fields(model)[0])
+
+
+@cache
+def _defaults(model: type[models.Model]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+    """What a new object begins with: plain values, and those that are made anew each time."""
+    fields = model._meta.concrete_fields
+    made = {field.attname: field.get_default for field in fields if callable(field.default)}
+    return {field.attname: field.get_default() for field in fields if field.attname not in made}, made
+
+
+def new_row(model: type[Row], values: Mapping[str, Any]) -> Row:
+    """The object that `model(**values)` makes, in a tenth of the time; a foreign key is given by its column."""
+    plain, made = _defaults(model)
+    row = model.__new__(model)
+    row.__dict__.update(plain)
+    row.__dict__.update({name: make() for name, make in made.items() if name not in values})
+    row.__dict__.update(values)
+    row._state = ModelState()
+    return row
+
+
+@cache
+def _insertion(model: type[models.Model], count: int) -> str:
+    """The INSERT of so many whole rows."""
+    names = [f'"{field.column}"' for field in model._meta.concrete_fields]
+    row = f"({', '.join(['%s'] * len(names))})"
+    return f'INSERT INTO "{model._meta.db_table}" ({", ".join(names)}) VALUES {", ".join([row] * count)}'  # noqa: S608
+
+
+def insert_rows(rows: Sequence[models.Model]) -> None:
+    """Write new rows of one model whose keys are set already: the same statement for the same number, prepared."""
+    database = connections[DEFAULT_DB_ALIAS]
+    model, values = type(rows[0]), []
+    names, texts = _fields(model)
+    fields = model._meta.concrete_fields
+    for row in rows:
+        plain = [getattr(row, name) for name in names]
+        for place in texts:
+            plain[place] = fields[place].get_db_prep_save(plain[place], database)
+        values += plain
+    run(_insertion(model, len(rows)), values)
+    for row in rows:
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 Select = tuple[str, Sequence[Any]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
 from typing import Any, TypeVar
 
@@ -15,18 +16,89 @@ from django.db.models.base import ModelState
 Row = TypeVar("Row", bound=models.Model)
 
 
-def run(statement: str, params: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+Params = Sequence[Any] | Mapping[str, Any]
+
+
+def run(statement: str, params: Params) -> list[tuple[Any, ...]]:
     """The rows of the statement. Write it once, with everything that varies as a parameter, or nothing is gained."""
     database = connections[DEFAULT_DB_ALIAS]
     if database.queries_logged or database.execute_wrappers:  # someone counts or watches the queries
         with database.cursor() as cursor:
             cursor.execute(statement, params)
             return list(cursor.fetchall()) if cursor.description else []
+    database.close_if_health_check_failed()
     database.ensure_connection()
     with database.wrap_database_errors, psycopg.Cursor(database.connection) as prepared:
         prepared.execute(statement, params)
-        has_rows = prepared.pgresult is not None and prepared.pgresult.nfields > 0
-        return list(prepared.fetchall()) if has_rows else []
+        return _rows(prepared)
+
+
+def run_all(*statements: tuple[str, Params]) -> list[list[tuple[Any, ...]]]:
+    """The rows of each, all sent at once: one round trip, also where the first of them opens the transaction.
+
+    Each still sees what was committed when it started; after one that fails none is carried out.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.queries_logged or database.execute_wrappers:
+        return [run(statement, params) for statement, params in statements]
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    with database.wrap_database_errors, ExitStack() as open_cursors:
+        with database.connection.pipeline():
+            cursors = [open_cursors.enter_context(psycopg.Cursor(database.connection)) for _ in statements]
+            for cursor, (statement, params) in zip(cursors, statements, strict=True):
+                cursor.execute(statement, params)
+        return [_rows(cursor) for cursor in cursors]
+
+
+def _rows(cursor: psycopg.Cursor[Any]) -> list[tuple[Any, ...]]:
+    has_rows = cursor.pgresult is not None and cursor.pgresult.nfields > 0
+    return list(cursor.fetchall()) if has_rows else []
+
+
+def insert(row: models.Model, child: models.Model | None = None, link: str = "") -> None:
+    """Save a new row, and a `child` whose column `link` names it, in one round trip; both get their keys.
+
+    For writes that happen all day: prepared, but without what the ORM does besides (defaults of the database, parents).
+    """
+    statement = _insert_with_child(type(row), type(child), link) if child is not None else _insert(type(row))
+    values = _values(row) + (_values(child, link) if child is not None else [])
+    (keys,) = run_all((statement, values))[0]
+    for saved, key in zip((row, child) if child is not None else (row,), keys, strict=True):
+        assert saved is not None
+        saved.pk, saved._state.adding, saved._state.db = key, False, DEFAULT_DB_ALIAS
+    if child is not None:
+        setattr(child, link, row.pk)
+
+
+@cache
+def _insert(model: type[models.Model]) -> str:
+    names = [str(field.column) for field in _written(model)]
+    return (
+        f'INSERT INTO "{model._meta.db_table}" ({", ".join(names)}) VALUES ({", ".join(["%s"] * len(names))})'  # noqa: S608 (our own columns)
+        f" RETURNING {model._meta.pk.column}"
+    )
+
+
+@cache
+def _insert_with_child(model: type[models.Model], child: type[models.Model], link: str) -> str:
+    key = model._meta.pk.column
+    names = [link, *(str(field.column) for field in _written(child, link))]
+    values = [f"(SELECT {key} FROM parent)", *["%s"] * (len(names) - 1)]  # noqa: S608 (our own columns)
+    return (
+        f"WITH parent AS ({_insert(model)}), child AS ("  # noqa: S608 (our own columns)
+        f'INSERT INTO "{child._meta.db_table}" ({", ".join(names)}) VALUES ({", ".join(values)})'
+        f" RETURNING {child._meta.pk.column}) SELECT parent.{key}, child.{child._meta.pk.column} FROM parent, child"
+    )
+
+
+def _written(model: type[models.Model], but: str = "") -> list[models.Field[Any, Any]]:
+    return [field for field in model._meta.concrete_fields if not field.primary_key and field.column != but]
+
+
+def _values(row: models.Model, but: str = "") -> list[Any]:
+    database = connections[DEFAULT_DB_ALIAS]
+    return [field.get_db_prep_save(getattr(row, field.attname), database) for field in _written(type(row), but)]
 
 
 @cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,7 +22,11 @@ from psycopg.pq import TransactionStatus
 Row = TypeVar("Row", bound=models.Model)
 
 
+# So long a connection that answered is taken to be there still.
+ANSWERED_SECONDS = 1.0
+
 Params = Sequence[Any] | Mapping[str, Any]
+Statement = tuple[str, Params]
 
 
 def run(statement: str, params: Params) -> list[tuple[Any, ...]]:
@@ -30,8 +36,7 @@ def run(statement: str, params: Params) -> list[tuple[Any, ...]]:
         with database.cursor() as cursor:
             cursor.execute(statement, params)
             return list(cursor.fetchall()) if cursor.description else []
-    database.close_if_health_check_failed()
-    database.ensure_connection()
+    _make_sure_of(database)
     if database.in_atomic_block and database.connection.info.transaction_status == TransactionStatus.IDLE:
         return run_all((statement, params))[0]  # its BEGIN has not been sent yet
     with database.wrap_database_errors, psycopg.Cursor(database.connection) as cursor:
@@ -39,7 +44,7 @@ def run(statement: str, params: Params) -> list[tuple[Any, ...]]:
         return _rows(cursor)
 
 
-def run_all(*statements: tuple[str, Params]) -> list[list[tuple[Any, ...]]]:
+def run_all(*statements: Statement) -> list[list[tuple[Any, ...]]]:
     """The rows of each, all sent at once: one round trip, also where the first of them opens the transaction.
 
     Each still sees what was committed when it started; after one that fails none is carried out.
@@ -47,14 +52,24 @@ def run_all(*statements: tuple[str, Params]) -> list[list[tuple[Any, ...]]]:
     database = connections[DEFAULT_DB_ALIAS]
     if database.queries_logged or database.execute_wrappers:
         return [run(statement, params) for statement, params in statements]
-    database.close_if_health_check_failed()
-    database.ensure_connection()
+    _make_sure_of(database)
     with database.wrap_database_errors, ExitStack() as open_cursors:
         with database.connection.pipeline():
             cursors = [open_cursors.enter_context(psycopg.Cursor(database.connection)) for _ in statements]
             for cursor, (statement, params) in zip(cursors, statements, strict=True):
                 cursor.execute(statement, params)
         return [_rows(cursor) for cursor in cursors]
+
+
+def _make_sure_of(database: Any) -> None:
+    """A connection that lives; one that answered a moment ago is not asked once more."""
+    moment = time.monotonic()
+    if moment - getattr(database, "answered_at", -math.inf) < ANSWERED_SECONDS:
+        database.health_check_done = True
+    else:
+        database.close_if_health_check_failed()
+    database.ensure_connection()
+    database.answered_at = moment
 
 
 def _rows(cursor: psycopg.Cursor[Any]) -> list[tuple[Any, ...]]:
@@ -174,8 +189,8 @@ def _insertion(model: type[models.Model], count: int) -> str:
     return f'INSERT INTO "{model._meta.db_table}" ({", ".join(names)}) VALUES {", ".join([row] * count)}'  # noqa: S608
 
 
-def insert_rows(rows: Sequence[models.Model]) -> None:
-    """Write new rows of one model whose keys are set already: the same statement for the same number, prepared."""
+def insertion_of(rows: Sequence[models.Model]) -> Statement:
+    """The statement that writes new rows of one model whose keys are set already; the same for as many rows."""
     database = connections[DEFAULT_DB_ALIAS]
     model, values = type(rows[0]), []
     names, texts = _fields(model)
@@ -185,9 +200,13 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
         for place in texts:
             plain[place] = fields[place].get_db_prep_save(plain[place], database)
         values += plain
-    run(_insertion(model, len(rows)), values)
-    for row in rows:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    return _insertion(model, len(rows)), values
+
+
+def insert_rows(rows: Sequence[models.Model]) -> None:
+    """Write them."""
+    run(*insertion_of(rows))
 
 
 Select = tuple[str, Sequence[Any]]

@@ -46,8 +46,8 @@ def sweep_inbound() -> None:
 @shared_task(name="events.sweep_digests")
 def sweep_digests() -> None:
     """Compile the digests whose time has come; each once, however many sweep."""
-    for user in notices.people_with_due_notices():
-        notices.compile_digest(user=user)
+    for user, channel in notices.due_digests():
+        notices.compile_digest(user=user, channel=channel)
 
 
 @shared_task(name="events.sweep_locks")

@@ -165,8 +165,8 @@ def test_ids_that_two_sources_share_join_nothing(sender, ticket, chain):
         for body in bodies:
             body["context"]["source"] = source
             assert sender.send(body).status_code == 201
-    assert names(chain(NodeKind.BUILD, f"{REPOSITORY}#mine")) == ["Build mine", "Test of mine", "Test of "]
-    assert names(chain(NodeKind.BUILD, f"{REPOSITORY}#other")) == ["Build other", "Test of other"]
+    assert set(names(chain(NodeKind.BUILD, f"{REPOSITORY}#mine"))) == {"Build mine", "Test of mine", "Test of "}
+    assert set(names(chain(NodeKind.BUILD, f"{REPOSITORY}#other"))) == {"Build other", "Test of other"}
 
 
 def test_a_link_to_an_event_of_ours_leads_to_what_it_told_of(sender, ticket, make_request, chain, tenant):

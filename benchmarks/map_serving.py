@@ -343,7 +343,8 @@ end
             load_on.join()
         worst = max(waits)
         print(
-            f"\nA release is on both processes after {statistics.median(waits) * 1000:.0f} ms (median), {worst * 1000:.0f} ms (worst of 10)"
+            f"\nA release is on both processes after {statistics.median(waits) * 1000:.0f} ms (median), "
+            f"{worst * 1000:.0f} ms (worst of 10)"
         )
         self.fine &= worst <= 1
 

@@ -82,7 +82,7 @@ def compose(
         data=data,
         audience_capability=audience.capability.value if audience.capability else "",
         audience_users=list(audience.users),
-        occurred_at=at,
+        **({"occurred_at": at} if at else {}),
     )
 
 

@@ -24,10 +24,10 @@ def read_emitted(named: Iterable[tuple[int, str]]) -> Iterator[Statement]:
         return
     facts = {fact.id: fact for fact in DomainEvent.objects.filter(id__in=set(wanted.values()))}
     for (tenant, text), key in wanted.items():
-        fact = facts.get(key)
-        if fact is not None and fact.tenant_id == tenant and (about := _about(fact, text)):
+        told_of = facts.get(key)
+        if told_of is not None and told_of.tenant_id == tenant and (about := _about(told_of, text)):
             source, thing = about
-            told = Statement(tenant, bounded(f"emitted:{text}"), 1, fact.occurred_at, source.audiences)
+            told = Statement(tenant, bounded(f"emitted:{text}"), 1, told_of.occurred_at, source.audiences)
             itself, message = told.name(NodeKind(thing[0]), thing[1]), told.name(NodeKind.MESSAGE, bounded(text))
             told.lead(itself, EdgeKind.SAME, message)
             told.lead(message, EdgeKind.SAME, itself)

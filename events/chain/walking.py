@@ -142,8 +142,9 @@ def walk(
     """
     before = starts if isinstance(starts, Before) else None
     kind, key = starts if isinstance(starts, tuple) else ("", "")
+    ids = [] if isinstance(starts, Before | tuple) else list(starts)
     values = {
-        "tenant": tenant_id, "starts": list(starts) if not kind and not before else [], "kind": kind, "key": key,
+        "tenant": tenant_id, "starts": ids, "kind": kind, "key": key,
         **({"service": before.service, "environment": before.environment, "version": before.version, "at": before.at}
            if before else {}),
         "audiences": list(audiences), "most": most + 1,

@@ -45,7 +45,7 @@ async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
 def _with_connection(work: Callable[..., T], *arguments: Any) -> T:
     close_old_connections()
     if time.monotonic() - getattr(_thread, "answered_at", 0.0) < TRUSTED_FOR:
-        connection.health_check_done = True
+        connection.health_check_done = True  # type: ignore[attr-defined]
     try:
         result = work(*arguments)
     except OperationalError as error:

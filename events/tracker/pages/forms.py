@@ -122,7 +122,7 @@ class EventForm(core_forms.DomainForm):
             content[name] = self._moment(name)
         return content
 
-    def moment_field(self, name: str) -> dt.datetime | None:
+    def _moment(self, name: str) -> dt.datetime | None:
         """What was typed; as exact as it was where it was not touched, since the field shows no seconds."""
         typed: dt.datetime | None = self.cleaned_data.get(name)
         known: dt.datetime | None = getattr(self.event, name, None)

@@ -73,7 +73,7 @@ def _run_prepared(criteria: Criteria, size: int, offset: int, cursor: str) -> li
     bounds: list[dt.datetime] = [moment for moment in (criteria.since, criteria.until) if moment]
     beyond = decode_cursor(cursor) if cursor else ()
     shape = (tuple(exact), bool(criteria.since), bool(criteria.until), bool(cursor), criteria.ascending)
-    return run(_statement(*shape) + f" LIMIT {size:d} OFFSET {offset:d}", [*params, *bounds, *beyond])
+    return list(run(_statement(*shape) + f" LIMIT {size:d} OFFSET {offset:d}", [*params, *bounds, *beyond]))
 
 
 @cache

@@ -16,7 +16,7 @@ from accounts.selectors import tenants_where
 from core.clock import now
 from core.errors import NotFound, WrongState
 from events.channels import channels
-from events.models import ChannelHealth, Delivery, DeliveryState, WebhookEndpoint
+from events.models import ChannelHealth, Connection, Delivery, DeliveryState, WebhookEndpoint
 from events.outbox import retry_delivery, ring_channels
 from events.services import publish
 from events.types import Audience, Subject
@@ -125,7 +125,9 @@ def channel_states(user: User) -> list[ChannelState]:
     """Every channel, and the lanes of the endpoints that this person manages."""
     tenants = tenants_where(user, Capability.DECIDE_PROMOTION)
     endpoints = WebhookEndpoint.objects.filter(tenant__in=tenants).values_list("pk", "name", "url")
+    connections = Connection.objects.filter(tenant__in=tenants, active=True)
     lanes = {f"webhooks:{pk}": (f"webhook {name}", urlsplit(url).hostname or "") for pk, name, url in endpoints}
+    lanes |= {f"{each.kind}:{each.pk}": (str(each), urlsplit(each.url).hostname or "") for each in connections}
     labels = {name: (name, "") for name, channel in channels().items() if not channel.lanes} | lanes
     health = {row.channel: row for row in ChannelHealth.objects.filter(channel__in=labels)}
     counts = {

@@ -49,7 +49,7 @@ def _mail(user: User, kind: NoticeKind, sequence: str) -> EmailMultiAlternatives
 
 @require_safe
 @login_required
-@csp_update({"frame-src": [SELF]})  # type: ignore[untyped-decorator, unused-ignore]
+@csp_update({"frame-src": [SELF]})  # type: ignore[untyped-decorator, arg-type, unused-ignore]
 def preview(request: HttpRequest) -> HttpResponse:
     """A choice of kinds and facts; the mail in two widths, and its text."""
     user = _staff(request)
@@ -79,7 +79,7 @@ _MAIL_POLICY = {
 @require_safe
 @login_required
 @xframe_options_sameorigin
-@csp_replace(_MAIL_POLICY)  # type: ignore[untyped-decorator, unused-ignore]
+@csp_replace(_MAIL_POLICY)  # type: ignore[untyped-decorator, arg-type, unused-ignore]
 def body(request: HttpRequest, kind: str) -> HttpResponse:
     """The mail's HTML as it is sent, for the frames of the page; dark wherever the reader's program would make it so."""
     mail = _mail(_staff(request), _kind_of(kind), request.GET.get("fact", ""))

@@ -16,6 +16,7 @@ from config.settings.import_maps import (  # noqa: F401
     IEP_POLICIES,
     IEP_POLICY_SECONDS,
     IEP_SIGN_OFFS,
+    IEP_STALE_AFTER,
     SANITY_COMMANDS,
 )
 from config.settings.logs import LOGGING  # noqa: F401
@@ -321,6 +322,7 @@ NOTICES = [
     "promotions.notifiers.notices.NOTICES",
     "tickets.notifiers.notices.NOTICES",
     "iep.notifiers.releases.NOTICES",
+    "iep.notifiers.notices.NOTICES",
     "events.notifiers.operations.NOTICES",
     "events.notifiers.digest.NOTICES",
 ]
@@ -348,6 +350,7 @@ AUDIT_SIGNING_KEY = env.text("GIT_SIGNING_KEY")
 POLICIES: dict[str, dict[str, Any]] = {
     "stated checks": {"BACKEND": "promotions.policies.stated_checks.StatedChecks"},
     "staging version": {"BACKEND": "promotions.policies.staging_version.StagingRunsVersion"},
+    "freezes": {"BACKEND": "promotions.policies.freezes.NoFreeze"},
 }
 DEPLOYERS: dict[str, dict[str, Any]] = {
     "none": {"BACKEND": "promotions.deployers.null.NullDeployer"},

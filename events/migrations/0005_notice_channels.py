@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('events', '0001_initial'),
+        ('events', '0004_connections'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -2,6 +2,7 @@
 
 from events.models.catalog import CatalogEntry
 from events.models.chain import ChainEdge, ChainNode, ChainStatement, Freeze, LogFollower
+from events.models.connections import Connection, ConnectionKind, OutsideMark
 from events.models.deliveries import Delivery, DeliveryState, DispatchCursor
 from events.models.facts import GENESIS_HASH, DomainEvent
 from events.models.locks import Lock
@@ -35,6 +36,8 @@ __all__ = [
     "ChainNode",
     "ChainStatement",
     "ChannelHealth",
+    "Connection",
+    "ConnectionKind",
     "DeadLetter",
     "Delivery",
     "DeliveryState",
@@ -55,6 +58,7 @@ __all__ = [
     "NoticeChannel",
     "NoticePreference",
     "NoticeSettings",
+    "OutsideMark",
     "ReceivedEvent",
     "ReceivedLink",
     "Reminder",

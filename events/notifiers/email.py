@@ -92,7 +92,7 @@ class Postman:
         self.coming.pop(delivery.pk)
         fact, kind = delivery.fact, notice_about(delivery.fact) or SUBSCRIBED
         reader = self.readers.get(delivery.recipient.lower())
-        if skip := self._reason_to_skip(reader and reader.user, delivery.recipient, fact, kind):
+        if skip := self._reason_to_skip(reader.user if reader else None, delivery.recipient, fact, kind):
             return {"skipped": skip}
         if reader is not None:
             verdict = reader.judge(fact, kind.name)

@@ -68,7 +68,7 @@ class Teller:
             self._expect_newest(fact)
         things = {_thing_of(delivery) for delivery in deliveries} - self.messages.keys()
         made = run(_NOTE, [list(column) for column in zip(*sorted(things), strict=True)]) if things else []
-        self.untold |= set(made)  # type: ignore[arg-type]
+        self.untold |= set(made)
         known = SlackMessage.objects.filter(
             channel__in={thing[0] for thing in things}, subject_id__in={thing[2] for thing in things}
         )

@@ -112,6 +112,11 @@ class ChannelState:
         return self.health is None or not self.health.failures
 
     @property
+    def wants_attention(self) -> bool:
+        """Whether there is more to say than that it is up."""
+        return not self.is_up or self.waiting > 0 or self.dead > 0
+
+    @property
     def rests(self) -> bool:
         return bool(self.health and self.health.rests_until and self.health.rests_until > now())
 

@@ -45,7 +45,10 @@ def delivery_list(request: HttpRequest) -> HttpResponse:
         "rows": [
             (delivery, TONES[delivery.state], LABELS[delivery.state], *named[delivery.pk]) for delivery in page.rows
         ],
-        "channels": states,
+        "channels": {
+            "busy": [state for state in states if state.wants_attention],
+            "idle": [state for state in states if not state.wants_attention],
+        },
         "places": list(places.items()),
         "wanted_label": places.get(wanted.channel, wanted.channel),
         "states": [(state, LABELS[state]) for state in DeliveryState.values],

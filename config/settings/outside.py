@@ -27,8 +27,8 @@ KAFKA_ENVELOPE = env.text("KAFKA_ENVELOPE")
 KAFKA_STREAMS: dict[str, dict[str, tuple[str, ...]]] = {
     "requests": {"facts": ("promotion.*", "deployment.*"), "but_not": ("promotion.*reminded", "promotion.*escalated")},
     "tickets": {"facts": ("ticket.*", "worker.*")},
-    "events": {"facts": ("event.*", "lock.*", "catalog.*")},
-    "import-maps": {"facts": ("application.*", "module.*", "stamp.*", "map.*", "import_map.*", "release.*", "iep.*")},
+    "events": {"facts": ("event.*", "lock.*", "catalog.*", "freeze.*")},
+    "import-maps": {"facts": ("application.*", "stamp.*")},
 }
 KAFKA_TOPICS: dict[str, str] = dict(item.partition("=")[::2] for item in env.items("KAFKA_TOPICS"))
 

@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from email.utils import format_datetime
+from functools import cache
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models.functions import Lower
-from django.template.loader import render_to_string
+from django.template.loader import render_to_string, select_template
 
 from accounts.models import User
 from accounts.roles import Capability
@@ -158,14 +159,19 @@ def compose(fact: DomainEvent, kind: NoticeKind, address: str, user: User | None
         headers |= {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     message = EmailMultiAlternatives(
         subject=" ".join(words.subject.split()),
-        body=render_to_string([f"emails/{kind.name}.txt", "emails/notice.txt"], context),
+        body=render_to_string(_template_of(kind.name, "txt"), context),
         to=[address],
         headers=headers,
     )
-    message.attach_alternative(
-        render_to_string([f"emails/{kind.name}.html", "emails/notice.html"], context), "text/html"
-    )
+    message.attach_alternative(render_to_string(_template_of(kind.name, "html"), context), "text/html")
     return message
+
+
+@cache
+def _template_of(kind: str, form: str) -> str:
+    """The kind's own template, or the one that does for all: looking for what is not there takes longer than to render."""
+    found: Any = select_template([f"emails/{kind}.{form}", f"emails/notice.{form}"])
+    return str(found.template.name)
 
 
 def _headers(fact: DomainEvent, words: Words, address: str) -> dict[str, str]:

@@ -109,6 +109,22 @@ def test_trouble_is_tried_again_under_the_same_id(receiver, endpoint, make_reque
     assert WebhookEndpoint.objects.get().failing_since is None
 
 
+def test_one_that_is_down_is_tried_again_once_it_is_back(receiver, endpoint, make_request):
+    WebhookEndpoint.objects.update(url="http://127.0.0.1:9/")
+    make_request()
+    assert deliver(endpoint) == 0
+    assert (of(endpoint).state, ChannelHealth.objects.get(channel=lane(endpoint)).failures) == ("queued", 1)
+    WebhookEndpoint.objects.update(url=receiver.url)
+    assert deliver(endpoint) == 1
+
+
+def test_one_that_is_slow_is_waited_for(receiver, endpoint, make_request):
+    receiver.behaviour = "slow"
+    make_request()
+    assert deliver(endpoint) == 1
+    assert len(receiver.verified) == 1
+
+
 def test_one_that_hangs_holds_up_no_other(receiver, endpoint, make_request, cpi):
     receiver.behaviour = "hang"
     make_request()

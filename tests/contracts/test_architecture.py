@@ -104,6 +104,7 @@ OWN_ROOMS = {
     },
     "tickets": {
         "chain",
+        "demo_jira",
         "slack",
         "story",
         "wire",

@@ -43,7 +43,7 @@ routes: list[BaseRoute] = [
     Route(MCP_PATH, mcp),
     Route(METADATA_PATH, metadata),
     Route(f"{METADATA_PATH}{MCP_PATH}", metadata),
-    Mount("/", EntryPoints(django_behind)),
+    Mount("/", django_behind),
 ]
 
 
@@ -54,4 +54,4 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
 
 
-application = Starlette(routes=routes, lifespan=lifespan)
+application = EntryPoints(Starlette(routes=routes, lifespan=lifespan))

@@ -80,6 +80,10 @@ VARIABLES = [
     Variable("TRACKER_AUTO_LOCK", "observe", "Locks of starting deployments: off, observe, or enforce (refuse)."),
     Variable("TRACKER_LOCK_HOURS", "24", "Hours after which such a lock lapses; 0: never."),
     Variable("TRACKER_RETENTION_DAYS", "0", "Days after which events are deleted; 0: never."),
+    Variable(
+        "RECEIVED_RETENTION_DAYS", "0", "Days after which received CDEvents and deliveries are deleted; 0: never."
+    ),
+    Variable("DEAD_LETTER_RETENTION_DAYS", "0", "Days after which dead letters are deleted, settled or not; 0: never."),
     Variable("SSO_GITHUB_CLIENT_ID", "", "Switches on logging in by GitHub."),
     Variable("SSO_GITHUB_SECRET", "", "Its secret.", secret=True),
     Variable("SSO_ATLASSIAN_CLIENT_ID", "", "Switches on logging in by Atlassian."),

@@ -10,7 +10,7 @@ from storages.backends.s3 import S3Storage
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 3, 10, 3
 
 
-class S3Blobs(S3Storage):  # type: ignore[misc]
+class S3Blobs(S3Storage):
     """A bucket whose objects never change; a store that hangs holds a request up for seconds, not minutes."""
 
     def get_default_settings(self) -> dict[str, Any]:

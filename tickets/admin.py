@@ -251,7 +251,7 @@ class ProjectAdmin(TenantsOwnAdmin):
     search_fields = ("key", "prefix")
 
 
-class JiraProjectForm(forms.ModelForm):  # type: ignore[type-arg]
+class JiraProjectForm(forms.ModelForm):
     """Which project goes along with which; the status map is read line by line."""
 
     class Meta:

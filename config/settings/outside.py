@@ -74,7 +74,14 @@ def slack_channels() -> dict[str, dict[str, Any]]:
             "alone": True,
             "attempts": 36,
             "longest_wait": 3600,
-        }
+        },
+        "slack-people": {
+            "facts": ("*",),
+            "notifier": "events.notifiers.slack_people.SlackPeopleNotifier",
+            "alone": True,
+            "attempts": 12,
+            "longest_wait": 3600,
+        },
     }
 
 

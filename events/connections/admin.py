@@ -16,7 +16,7 @@ from events.connections.services import check_connection, save_connection
 from events.models import Connection
 
 
-class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
+class ConnectionForm(forms.ModelForm):
     """A connection; its secret is written and never shown."""
 
     url = forms.URLField(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import transaction
 
 from accounts.models import User
@@ -25,6 +27,12 @@ class Unanswered(DomainError):
     status = 502
     code = "unanswered"
     title = "The other system refused"
+
+
+def names_of(recipients: Collection[str]) -> dict[str, str]:
+    """How people know connections, by the keys that deliveries have."""
+    found = Connection.objects.filter(pk__in=[pk for pk in recipients if pk.isdigit()])
+    return {str(each.pk): each.name for each in found}
 
 
 def check_can_change(by: User) -> None:

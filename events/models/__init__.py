@@ -6,7 +6,15 @@ from events.models.connections import Connection, ConnectionKind, OutsideMark
 from events.models.deliveries import Delivery, DeliveryState, DispatchCursor
 from events.models.facts import GENESIS_HASH, DomainEvent
 from events.models.locks import Lock
-from events.models.notices import ChannelHealth, HeldNotice, Mode, MutedSubject, NoticePreference, NoticeSettings
+from events.models.notices import (
+    ChannelHealth,
+    HeldNotice,
+    Mode,
+    MutedSubject,
+    NoticeChannel,
+    NoticePreference,
+    NoticeSettings,
+)
 from events.models.outside import (
     Reminder,
     Severity,
@@ -47,6 +55,7 @@ __all__ = [
     "LogFollower",
     "Mode",
     "MutedSubject",
+    "NoticeChannel",
     "NoticePreference",
     "NoticeSettings",
     "OutsideMark",

@@ -72,6 +72,7 @@ OWN_ROOMS = {
     },
     "events": {
         "activity",
+        "attempts",
         "cdevents",
         "chain",
         "channel_health",
@@ -82,6 +83,8 @@ OWN_ROOMS = {
         "endpoints",
         "live",
         "measures",
+        "notice_api",
+        "notice_previews",
         "notice_views",
         "notices",
         "outbox",

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('events', '0004_connections'),
-        ('tickets', '0001_initial'),
+        ('tickets', '0002_indexes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

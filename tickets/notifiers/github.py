@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from events.connections.errors import Missing
 from events.connections.github import Change, GitHub, change_at
 from events.connections.marks import PULL_COMMENT
 from events.connections.milestones import Milestone, milestone_of, tickets_of
+from events.connections.services import names_of
 from events.models import ChainEdge, Connection, ConnectionKind, Delivery, DomainEvent, OutsideMark
 from tickets.models import TicketLink
 
@@ -29,6 +30,9 @@ class GitHubNotifier:
             return []
         found = Connection.objects.filter(tenant=fact.tenant_id, kind=ConnectionKind.GITHUB, active=True)
         return [str(pk) for pk in found.order_by("pk").values_list("pk", flat=True)]
+
+    def names(self, recipients: Collection[str]) -> dict[str, str]:
+        return names_of(recipients)
 
     def send(self, delivery: Delivery) -> dict[str, Any]:
         with self.session() as send:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from events.connections.errors import Missing
 from events.connections.jira import Jira
 from events.connections.milestones import Milestone, milestone_of, tickets_of
+from events.connections.services import names_of
 from events.models import Connection, ConnectionKind, Delivery, DomainEvent
 from events.types import DeliveryRefused
 from tickets.models import JiraProject, Ticket, TicketIssue
@@ -33,6 +34,9 @@ class JiraNotifier:
         if fact.type == "ticket.opened":
             found |= set(_wanting_an_issue(fact).values_list("connection", flat=True))
         return [str(pk) for pk in sorted(found) if not _came_from(fact, pk)]
+
+    def names(self, recipients: Collection[str]) -> dict[str, str]:
+        return names_of(recipients)
 
     def send(self, delivery: Delivery) -> dict[str, Any]:
         with self.session() as send:

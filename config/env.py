@@ -97,6 +97,7 @@ VARIABLES = [
     Variable("LOG_LEVEL", "INFO", "Least level that is logged."),
     Variable("METRICS_TOKEN", "", "What /metrics asks for as a bearer token; empty: closed, in the demo open.", True),
     Variable("STAGEPASS_GRPC", "localhost:8765", "The gRPC address that is told to people."),
+    Variable("STAGEPASS_DEMO_JIRA", "", "Address of a played Jira that the demo connects to; empty: none."),
     Variable("FAILPOINT", "", "For tests: kill the process at a named place."),
     Variable("FAILPOINTS", "", "For tests: a folder whose files name places that kill whoever gets there first, once."),
 ]

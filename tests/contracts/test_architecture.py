@@ -107,6 +107,7 @@ OWN_ROOMS = {
     },
     "tickets": {
         "chain",
+        "demo_jira",
         "slack",
         "story",
         "wire",

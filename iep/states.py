@@ -38,4 +38,4 @@ STAMP = TransitionTable(
     ],
 )
 # Facts of applications and stamps that no edge leaves.
-OTHER_FACTS = ("stamp.opened", "application.opened", "application.published")
+OTHER_FACTS = ("stamp.opened", "stamp.stale", "application.opened", "application.published")

@@ -17,6 +17,7 @@ from core.canonical import utc_text
 from core.clock import now
 from core.errors import WrongState
 from iep import maps, permissions
+from iep.maps import Files
 from iep.models import Application, Stamp, StampRevision
 from iep.selectors.conflicts import between
 from iep.states import OPEN, Stage
@@ -50,7 +51,7 @@ class Preview:
     choice: Choice
     stamps: tuple[Stamp, ...]
     deltas: tuple[Delta, ...]
-    files: dict[str, str]
+    files: Files
     conflicts: tuple[Conflict, ...] = ()
 
     @property
@@ -121,7 +122,7 @@ def _lay_over(application: Application, choice: Choice, stamps: list[Stamp]) -> 
             return None
         deltas.append(kept.delta)
         base = kept.production_revision if len(stamps) == 1 else None
-    files = maps.production_now(application)[1] if base is None else maps.production_at(application, base)
+    files: Files = maps.production_now(application)[1] if base is None else maps.production_at(application, base)
     for delta in deltas:
         files = maps.apply_delta(files, delta)
     return Preview(choice, tuple(stamps), tuple(deltas), files, tuple(between(stamps)))

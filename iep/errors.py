@@ -60,6 +60,14 @@ class ChangedSince(Conflict):
     code = "changed_since"
 
 
+class BadSignature(DomainError):
+    """Nobody who is trusted signed this."""
+
+    status = 422
+    code = "bad_signature"
+    title = "The signature does not fit"
+
+
 class PolicyRefused(DomainError):
     """A policy says no, or could not be asked."""
 

@@ -341,6 +341,7 @@ AUDIT_AUTHOR_DOMAIN = env.text("GIT_AUTHOR_DOMAIN")
 AUDIT_SIGNING_KEY = env.text("GIT_SIGNING_KEY")
 POLICIES: dict[str, dict[str, Any]] = {
     "stated checks": {"BACKEND": "promotions.policies.stated_checks.StatedChecks"},
+    "stamped checks": {"BACKEND": "promotions.policies.stamped_checks.StampedChecks"},
     "staging version": {"BACKEND": "promotions.policies.staging_version.StagingRunsVersion"},
 }
 DEPLOYERS: dict[str, dict[str, Any]] = {

@@ -12,6 +12,11 @@ IEP_POLICIES: dict[str, dict[str, Any]] = {
     "git ancestry": {"BACKEND": "iep.policies.ancestry.GitAncestry"},
     "digests match commit": {"BACKEND": "iep.policies.digests.DigestsMatchCommit"},
     "sanity command": {"BACKEND": "iep.policies.sanity.SanityCommand"},
+    "signed manifest": {"BACKEND": "iep.policies.signed.SignedManifestMatches"},
+    # These three answer the pre-checks of a promotion request; a line may name another BACKEND for one of them.
+    "staging tests": {"BACKEND": "iep.policies.signed.SignedCheck", "OPTIONS": {"check": "staging tests"}},
+    "security scan": {"BACKEND": "iep.policies.signed.SignedCheck", "OPTIONS": {"check": "security scan"}},
+    "performance tests": {"BACKEND": "iep.policies.signed.SignedCheck", "OPTIONS": {"check": "performance tests"}},
     "sign-off": {"BACKEND": "iep.policies.sign_off.SignOffNeeded"},
     "freeze window": {"BACKEND": "iep.policies.freeze.FreezeWindow"},
 }

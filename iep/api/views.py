@@ -121,10 +121,11 @@ class StampsView(IepApiView):
 
 
 class StampView(IepApiView):
-    @extend_schema(operation_id="read_stamp", responses=answers.Stamp)
+    @extend_schema(operation_id="read_stamp", responses=answers.StampRead)
     def get(self, request: Request, app: str, ticket: str) -> Response:
-        """What a ticket changes, where it stands, and what stands against it."""
-        return self.show(self.stamp(app, ticket))
+        """What a ticket changes, where it stands, what stands against it, and what policies said when it was to go on."""
+        stamp = self.stamp(app, ticket)
+        return self.show(stamp, judgement=wire.render_judgement(selectors.last_judgement(stamp)))
 
     @extend_schema(
         operation_id="stamp_ticket", parameters=[IF_MATCH], request=forms.StampFields,

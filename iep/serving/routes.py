@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from iep import maps, storage
 from iep.models import SLUG, Application, ImportMap, Release
 from iep.serving.files import GUARDED, IMMUTABLE, type_of
+from iep.serving.origins import headers_for, is_foreign, known_origins, read_origins
 
 log = structlog.get_logger(__name__)
 
@@ -67,9 +68,10 @@ class EntryPoints:
 
     async def _answer(self, path: str, scope: Scope, send: Send) -> bool:
         if found := _MODULE.fullmatch(path):
-            await self._module(scope, send, found["digest"], type_of(f"x.{found['ending']}"))
+            headers = await self._opened(scope, found["app"])
+            await self._module(scope, send, found["digest"], type_of(f"x.{found['ending']}"), headers)
         elif found := _BY_DIGEST.fullmatch(path):
-            await self._module(scope, send, found["digest"], type_of(found["path"]))
+            await self._module(scope, send, found["digest"], type_of(found["path"]), _GUARDED)
         elif found := _MAP.fullmatch(path):
             await self._map(scope, send, found["digest"], found["form"])
         elif (found := _POINTER.fullmatch(path)) and not scope["query_string"]:
@@ -85,14 +87,24 @@ class EntryPoints:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
-    async def _module(self, scope: Scope, send: Send, digest: str, media_type: str | None) -> None:
+    async def _opened(self, scope: Scope, app: str) -> Headers:
+        """The headers of a module: for a page of another site with what that application allows it."""
+        asked = dict(scope["headers"])
+        if not is_foreign(asked):
+            return _GUARDED
+        allowed = known_origins(app)
+        if allowed is None:
+            allowed = await self._in_thread(read_origins, app)
+        return _raw(headers_for(allowed, asked.get(b"origin", b"").decode("latin-1")))
+
+    async def _module(self, scope: Scope, send: Send, digest: str, media_type: str | None, headers: Headers) -> None:
         content = None
         if media_type is not None:
             content = storage.memory.get(digest) or await self._in_thread(storage.read, digest)
         if content is None or media_type is None:
             await _say(send, 404, [], b"There is no such file.\n")
             return
-        await _deliver(scope, send, content, media_type, digest, IMMUTABLE, _GUARDED)
+        await _deliver(scope, send, content, media_type, digest, IMMUTABLE, headers)
 
     async def _map(self, scope: Scope, send: Send, digest: str, form: str) -> None:
         content = self._maps.get((digest, form)) or await self._in_thread(_read_map, digest, form)
@@ -170,7 +182,7 @@ def _raw(headers: dict[str, str]) -> Headers:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
-_GUARDED = _raw(GUARDED)
+_GUARDED = _raw(GUARDED | {"Vary": "Origin"})
 # Maps hold digests only; pages of other sites may use them.
 _OPEN = _raw({"X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*"})
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
+import time
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -18,8 +20,10 @@ from core.errors import NotAllowed
 from iep import maps, previews, storage
 from iep.models import Application
 from iep.previews import Preview
-from iep.serving.files import GUARDED, type_of
-from iep.serving.pages import INTEGRITY, Page, render_page
+from iep.selectors.graph import loaded_at_once
+from iep.serving.files import type_of
+from iep.serving.origins import headers_for
+from iep.serving.pages import INTEGRITY, Page, entries_of, render_page
 from iep.validation import ending
 
 PRIVATE = "private, no-store"
@@ -151,7 +155,7 @@ def _with_cookie(response: HttpResponse, application: Application, visit: Visit)
 def _production_page(request: HttpRequest, application: Application) -> HttpResponse:
     made = maps.production_map(application)
     source = hashlib.sha256(application.page.encode()).hexdigest()
-    page = _pages.get((application.pk, source, made.digest)) or _make_page(application, source, made.digest)
+    page = _known_page(application, source, made.digest) or _make_page(application, source, made.digest)
     etag = f'"{hashlib.sha256(page.body).hexdigest()}"'
     if request.headers.get("If-None-Match") == etag:
         response: HttpResponse = HttpResponseNotModified()
@@ -164,19 +168,43 @@ def _production_page(request: HttpRequest, application: Application) -> HttpResp
     return response
 
 
-_pages: dict[tuple[int, str, str], Page] = {}
+_pages: dict[tuple[int, str, str], tuple[Page, float]] = {}
 MOST_PAGES = 64
+
+
+def _known_page(application: Application, source: str, digest: str) -> Page | None:
+    page, until = _pages.get((application.pk, source, digest), (None, 0.0))
+    return page if time.monotonic() < until else None
 
 
 def _make_page(application: Application, source: str, digest: str) -> Page:
     files = maps.production_now(application)[1]
     made = maps.keep_map(application, files)
-    page = render_page(application.slug, application.page, files, made.digest, made.document)
+    early, complete = loaded_early(application, files, source, made.digest)
+    page = render_page(application.slug, application.page, files, made.digest, made.document, early=early)
     if made.digest == digest:
         if len(_pages) >= MOST_PAGES:
             _pages.clear()
-        _pages[application.pk, source, digest] = page
+        _pages[application.pk, source, digest] = page, math.inf if complete else time.monotonic() + GRAPH_SECONDS
     return page
+
+
+# What to load early is known for good once a task has read every file on the way; until then we look again.
+_early: dict[tuple[int, str, str], tuple[list[str], bool, float]] = {}
+GRAPH_SECONDS = 10.0
+
+
+def loaded_early(application: Application, files: dict[str, str], source: str, digest: str) -> tuple[list[str], bool]:
+    """The paths that a page with this map loads at once, and whether that is all of them."""
+    key = (application.pk, source, digest)
+    paths, complete, seen = _early.get(key, ([], False, -math.inf))
+    if complete or time.monotonic() - seen < GRAPH_SECONDS:
+        return paths, complete
+    paths, complete = loaded_at_once(application, files, entries_of(application.page))
+    if len(_early) >= MOST_PAGES:
+        _early.clear()
+    _early[key] = paths, complete, time.monotonic()
+    return paths, complete
 
 
 # Previews: for this visitor, and for no cache
@@ -186,9 +214,13 @@ def _preview_page(application: Application, preview: Preview) -> HttpResponse:
     made = maps.keep_map(application, preview.files, maps.removed_paths(*preview.deltas) - preview.files.keys())
     nonce = secrets.token_urlsafe(18)
     banner = render_to_string("iep/banner.html", banner_of(application, preview, made.digest))
-    page = render_page(
-        application.slug, application.page, preview.files, made.digest, made.document, nonce=nonce, banner=banner
+    early, _ = loaded_early(
+        application, preview.files, hashlib.sha256(application.page.encode()).hexdigest(), made.digest
     )
+    page = render_page(
+        application.slug, application.page, preview.files, made.digest, made.document, nonce=nonce, banner=banner,
+        early=early,
+    )  # fmt: skip
     response = HttpResponse(page.body, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = page.policy
     response.headers["Integrity-Policy"] = INTEGRITY
@@ -232,10 +264,12 @@ def _file(request: HttpRequest, application: Application, path: str) -> HttpResp
     if files is None and request.headers.get("If-None-Match") == f'"{digest}"':
         response: HttpResponse = HttpResponseNotModified()
     else:
-        response = HttpResponse(content, content_type=media_type, headers=GUARDED)
+        allowed = frozenset(application.allowed_origins) if files is None else frozenset()
+        headers = headers_for(allowed, request.headers.get("Origin", ""))
+        response = HttpResponse(content, content_type=media_type, headers=headers)
     response.headers["ETag"] = f'"{digest}"'
     response.headers["Cache-Control"] = "no-cache" if files is None else PRIVATE
-    response.headers["Vary"] = "Cookie"
+    response.headers["Vary"] = "Cookie, Origin"
     return response
 
 

@@ -70,6 +70,7 @@ def stamp_detail(request: HttpRequest, app: str, ticket: str) -> HttpResponse:
     stamp = selectors.find_stamp(selectors.find_application(user, app), ticket)
     conflicts = conflicts_of(stamp)
     facts = list(selectors.stamp_history(user, stamp).order_by("-sequence")[:100])
+    judgement = selectors.last_judgement(stamp)
     context = {
         "stamp": stamp,
         "application": stamp.application,
@@ -78,6 +79,8 @@ def stamp_detail(request: HttpRequest, app: str, ticket: str) -> HttpResponse:
         "hidden": max(0, len(stamp.delta) - dossier.SHOWN_FILES),
         "conflicts": conflicts,
         "actions": dossier.actions_of(user, stamp, conflicts),
+        "judgement": judgement,
+        "target": STAGES[judgement.target] if judgement else None,
         "preview": preview_of(stamp),
         "pinned": preview_of(stamp, pinned=True),
         "sign_off": render_sign_off(stamp, user),

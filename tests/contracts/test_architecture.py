@@ -115,6 +115,7 @@ OWN_ROOMS = {
         "previews",
         "serving",
         "sign_offs",
+        "signatures",
         "stamp",
         "storage",
         "story",

@@ -249,6 +249,38 @@ def open_(panel: bool, only_print: bool, share: int, **given: Any) -> None:
 @stamp.command()
 @options(
     [
+        click.option("-o", "--output", default="", metavar="FILE", help="Write it there instead of printing it."),
+        click.option("--check", "checks", multiple=True, metavar="NAME=passed", help="A check that ran on this build."),
+    ],
+    SOURCES,
+    COMMON,
+)
+def manifest(output: str, checks: tuple[str, ...], **given: Any) -> None:
+    """Write down what was built from this commit, to be signed."""
+    from stamp.commands.signing import manifest as write
+
+    write(begin("manifest", given), output, checks)
+
+
+@stamp.command()
+@options(
+    [
+        click.argument("path", metavar="MANIFEST"),
+        click.argument("signature", required=False, default="", metavar="[SIGNATURE]"),
+    ],
+    DRY,
+    COMMON,
+)
+def attest(path: str, signature: str, **given: Any) -> None:
+    """Hand in a signed manifest (its signature: MANIFEST.sig)."""
+    from stamp.commands.signing import attest as hand_in
+
+    hand_in(begin("attest", given), path, signature)
+
+
+@stamp.command()
+@options(
+    [
         click.option("--with-token", is_flag=True, help="Take a token from the keyboard or from stdin."),
         click.option("--browser/--no-browser", default=True, help="Open the browser, or only say the address."),
     ],

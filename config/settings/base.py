@@ -16,6 +16,7 @@ from config.settings.import_maps import (  # noqa: F401
     IEP_POLICIES,
     IEP_POLICY_SECONDS,
     IEP_SIGN_OFFS,
+    PREVIEW_HOST,
     SANITY_COMMANDS,
 )
 from config.settings.logs import LOGGING  # noqa: F401
@@ -36,6 +37,8 @@ SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
 DEBUG = False
 DEMO = False
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
+if PREVIEW_HOST:
+    ALLOWED_HOSTS += ["." + PREVIEW_HOST.partition(":")[0]]
 
 INSTALLED_APPS = [
     "core.apps.CoreConfig",

@@ -23,4 +23,6 @@ IEP_POLICIES: dict[str, dict[str, Any]] = {
 IEP_POLICY_SECONDS = 10.0
 # What "sanity command" may run, by the name that an application gives: {"lint": ["/opt/checks/lint", "--strict"]}.
 SANITY_COMMANDS: dict[str, list[str]] = json.loads(env.text("IEP_SANITY_COMMANDS") or "{}")
+# Its wildcard leads to this site. Without a port it is on the site's own.
+PREVIEW_HOST = env.text("IEP_PREVIEW_HOST").lower()
 IEP_SIGN_OFFS = {"promotion request": {"BACKEND": "promotions.sign_off.PromotionSignOff"}}

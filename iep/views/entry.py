@@ -7,9 +7,10 @@ import math
 import secrets
 import time
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
@@ -19,8 +20,9 @@ from accounts.selectors import find_token
 from core.errors import NotAllowed
 from iep import maps, previews, storage
 from iep.models import Application
-from iep.previews import Preview
+from iep.previews import Choice, Preview
 from iep.selectors.graph import loaded_at_once
+from iep.serving import hosts
 from iep.serving.files import type_of
 from iep.serving.origins import headers_for
 from iep.serving.pages import INTEGRITY, Page, entries_of, render_page
@@ -28,6 +30,7 @@ from iep.validation import ending
 
 PRIVATE = "private, no-store"
 FORGET = "forget"
+ASKED = ("dev", "qa", previews.ANY)
 
 
 @dataclass(slots=True)
@@ -36,6 +39,7 @@ class Visit:
 
     preview: Preview | None = None
     cookie: str = ""
+    elsewhere: str = ""
 
 
 @require_safe
@@ -49,7 +53,12 @@ def entry_page(request: HttpRequest, app: str, rest: str = "") -> HttpResponse:
     if ending(rest) and "." in rest.rpartition("/")[2]:
         return _nothing()
     visit = visit_of(request, application)
-    response = _preview_page(application, visit.preview) if visit.preview else _production_page(request, application)
+    if visit.elsewhere:
+        response: HttpResponse = HttpResponseRedirect(visit.elsewhere, headers={"Cache-Control": PRIVATE})
+    elif visit.preview:
+        response = _preview_page(application, visit.preview)
+    else:
+        response = _production_page(request, application)
     return _with_cookie(response, application, visit)
 
 
@@ -67,8 +76,7 @@ def entry_map(request: HttpRequest, app: str, form: str) -> HttpResponse:
     if application is None:
         return _nothing()
     choice = previews.read_choice(_query(request))
-    preview = previews.find_preview(application, choice, user=person_of(request), link=request.GET.get("key", ""))
-    made = _map_of(application, preview)
+    made = _map_of(application, _asked_here(request, application, choice))
     text = made if form == "json" else maps.script_of(made)
     kind = "application/importmap+json" if form == "json" else "text/javascript; charset=utf-8"
     response = HttpResponse(text, content_type=kind)
@@ -82,11 +90,17 @@ def resolve(request: HttpRequest, app: str) -> HttpResponse:
     application = Application.objects.select_related("tenant").filter(slug=app).first()
     if application is None:
         return _nothing()
-    choice = previews.read_choice(_query(request))
-    preview = previews.find_preview(application, choice, user=person_of(request), link=request.GET.get("key", ""))
+    preview = _asked_here(request, application, previews.read_choice(_query(request)))
     digest = hashlib.sha256(_map_of(application, preview).encode()).hexdigest()
     found = {"map": digest, "url": f"/iep/map/{digest}.json", "script": f"/iep/map/{digest}.js"}
     return JsonResponse(found, headers={"Cache-Control": PRIVATE, "X-Content-Type-Options": "nosniff"})
+
+
+def _asked_here(request: HttpRequest, application: Application, choice: Choice | None) -> Preview | None:
+    """The preview that the address asks for; none where previews have hosts of their own, which ask by their cookies."""
+    if hosts.is_on():
+        return None
+    return previews.find_preview(application, choice, user=person_of(request), link=request.GET.get("key", ""))
 
 
 def person_of(request: HttpRequest) -> User | None:
@@ -107,16 +121,56 @@ def visit_of(request: HttpRequest, application: Application) -> Visit:
     """The address decides, then the cookie; what is not the visitor's to see leaves no trace."""
     query = _query(request)
     name = cookie_name(application)
+    if hosts.is_on():
+        label = hosts.label_in(request.get_host())
+        return _visit_apart(request, application, label) if label else _visit_from_production(request, application)
     if previews.leaves(query):
         return Visit(cookie=FORGET if name in request.COOKIES else "")
-    if (choice := previews.read_choice(query)) is not None or any(stage in query for stage in ("dev", "qa")):
-        user, link = person_of(request), query.get("key", "")
-        preview = previews.find_preview(application, choice, user=user, link=link)
-        if preview is None:
-            return Visit()
-        by_link = link if previews.opened_by(link, application, [key for key, _ in preview.choice.tickets]) else ""
-        return Visit(preview, previews.cookie_of(application, preview.choice, user, by_link))
+    if previews.read_choice(query) is not None or any(stage in query for stage in ASKED):
+        return _by_address(request, application)
     return _by_cookie(request, application, request.COOKIES.get(name, ""))
+
+
+def _by_address(request: HttpRequest, application: Application) -> Visit:
+    query = _query(request)
+    user, link = person_of(request), query.get("key", "")
+    preview = previews.find_preview(application, previews.read_choice(query), user=user, link=link)
+    if preview is None:
+        return Visit()
+    by_link = link if previews.opened_by(link, application, [key for key, _ in preview.choice.tickets]) else ""
+    return Visit(preview, previews.cookie_of(application, preview.choice, user, by_link))
+
+
+def _visit_from_production(request: HttpRequest, application: Application) -> Visit:
+    """Where previews have their own hosts, the site itself never shows one: it sends those there who may see it."""
+    visit = _by_address(request, application)
+    if visit.preview is None:
+        return Visit()
+    keys = [key for key, _ in visit.preview.choice.tickets]
+    enter = urlencode({"enter": previews.ticket_of_entry(visit.cookie)})
+    return Visit(elsewhere=f"{hosts.address_of(keys)}{request.path}?{enter}")
+
+
+def _visit_apart(request: HttpRequest, application: Application, label: str) -> Visit:
+    """On a preview's own host: by the cookie of this host alone. Who has none is sent to the site, which knows people."""
+    if entry := request.GET.get("enter", ""):
+        cookie = previews.cookie_of_entry(entry)
+        if cookie:
+            return Visit(cookie=cookie, elsewhere=request.path)
+    cookie = request.COOKIES.get(cookie_name(application), "")
+    if any(stage in request.GET for stage in ASKED):  # another ticket, or none: that is the site's to decide
+        leaving = previews.leaves(_query(request))
+        query = "" if leaving else f"?{request.GET.urlencode()}"
+        return Visit(cookie=FORGET if leaving else "", elsewhere=f"{settings.SITE_URL}{request.path}{query}")
+    user = previews.visitor_of_cookie(cookie)
+    choice, link = previews.choice_of_cookie(cookie, application, user)
+    keys = [key for key, _ in choice.tickets] if choice else []
+    preview = previews.find_preview(application, choice, user=user, link=link)
+    if preview is None or hosts.label_of(keys) != label:
+        tickets = ",".join(label.upper().split(hosts.BETWEEN))
+        home = f"{settings.SITE_URL}{request.path}?{urlencode({previews.ANY: tickets})}"
+        return Visit(cookie=FORGET if cookie else "", elsewhere=home)
+    return Visit(preview)
 
 
 def _by_cookie(request: HttpRequest, application: Application, cookie: str) -> Visit:
@@ -129,7 +183,7 @@ def _by_cookie(request: HttpRequest, application: Application, cookie: str) -> V
 
 
 def _query(request: HttpRequest) -> dict[str, str]:
-    return {name: str(request.GET.get(name)) for name in ("dev", "qa", "key") if name in request.GET}
+    return {name: str(request.GET.get(name)) for name in (*ASKED, "key") if name in request.GET}
 
 
 def cookie_name(application: Application) -> str:
@@ -232,14 +286,15 @@ def _preview_page(application: Application, preview: Preview) -> HttpResponse:
 def banner_of(application: Application, preview: Preview, digest: str) -> dict[str, object]:
     return {
         "application": application,
-        "stage": preview.choice.stage,
+        "stage": preview.stage,
         "tickets": [
             (stamp.ticket, pin) for stamp, (_, pin) in zip(preview.stamps, preview.choice.tickets, strict=True)
         ],
         "changed": preview.changed,
         "conflicts": preview.conflicts,
         "map": digest,
-        "leave": f"/apps/{application.slug}/?{preview.choice.stage}=",
+        "leave": f"/apps/{application.slug}/?{preview.stage}=",
+        "site": settings.SITE_URL if hosts.is_on() else "",
     }
 
 

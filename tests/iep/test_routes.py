@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from iep import maps
 from iep.maps import address_of
-from iep.serving import routes
+from iep.models import Application
+from iep.serving import origins, routes
 from iep.serving.routes import EntryPoints
 from tests.iep.conftest import BASE, digest_of
 from tests.loops import run
@@ -74,6 +75,26 @@ def test_no_bytes_are_ever_served_as_a_page(shop, ending):
         404,
         404,
     ]
+
+
+def test_pages_of_other_sites_get_modules_where_the_application_allows_it(shop):
+    digest = digest_of(BASE["src/main.js"])
+    address = address_of("shop", "src/main.js", digest)
+    origins._known.clear()
+    (_, closed, _), (_, plain, _) = asks(address, address, origin="https://www.example.com")
+    assert "access-control-allow-origin" not in closed
+    assert closed["cross-origin-resource-policy"] == plain["cross-origin-resource-policy"] == "same-origin"
+    Application.objects.filter(pk=shop.pk).update(allowed_origins=["https://www.example.com"])
+    origins._known.clear()
+    ((_, opened, _),) = asks(address, origin="https://www.example.com")
+    assert opened["access-control-allow-origin"] == "https://www.example.com"
+    assert (opened["cross-origin-resource-policy"], opened["vary"]) == ("cross-origin", "Origin")
+    for other in ("https://www.example.com.evil.example", "http://www.example.com", "null"):
+        assert "access-control-allow-origin" not in asks(address, origin=other)[0][1]
+    assert asks(address)[0][1]["vary"] == "Origin", "a cache must not hand one site's answer to another"
+    Application.objects.filter(pk=shop.pk).update(allowed_origins=["*"])
+    origins._known.clear()
+    assert asks(address, origin="https://any.example")[0][1]["access-control-allow-origin"] == "*"
 
 
 def test_what_is_not_there(shop):

@@ -74,7 +74,7 @@ def content_of(stamp: Stamp, message: str, verdicts: Mapping[str, Verdict]) -> P
         justification=message if len(message) >= MIN_JUSTIFICATION else f"{message}\n\n{stock}".strip(),
         release_notes=notes,
         impact=Impact.LOW if len(paths) < 20 else Impact.MEDIUM,
-        rollback_plan=f"`stamp {stamp.ticket.key} --revert`, or Revert on its page: a new revision without it, at once.",
+        rollback_plan=f"stamp {stamp.ticket.key} --revert, or Revert on its page: a new revision without it, at once.",
         **{field: _passed(verdicts.get(policy)) for field, policy in PRE_CHECKS.items()},
         test_evidence_url=f"{settings.SITE_URL}/iep/{stamp.application.slug}/{stamp.ticket.key}/",
         tickets=(stamp.ticket.key,),

@@ -290,6 +290,7 @@ def banner_of(application: Application, preview: Preview, digest: str) -> dict[s
         "tickets": [
             (stamp.ticket, pin) for stamp, (_, pin) in zip(preview.stamps, preview.choice.tickets, strict=True)
         ],
+        "waits": preview.stamps[0].sign_off,
         "changed": preview.changed,
         "conflicts": preview.conflicts,
         "map": digest,

@@ -94,6 +94,7 @@ def measure(facts: int, processes: int, threads: int) -> None:
 def configure(places: dict[str, Any]) -> None:
     from django.conf import settings
 
+    import config.celery  # noqa: F401 (doorbells are rung in memory)
     from events.channels import channels
 
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -107,7 +108,7 @@ def configure(places: dict[str, Any]) -> None:
     settings.SLACK_CARDS = settings.SLACK_CARDS | {"thing": None}
     options = {"topic": "things", "form": "plain"}
     entries: dict[str, dict[str, Any]] = {
-        "email": {"notifier": "events.notifiers.email.EmailNotifier"},
+        "email": {"notifier": "events.notifiers.email.EmailNotifier", "at_once": 4},
         "slack": {"notifier": "events.notifiers.slack.SlackNotifier", "alone": True},
         "kafka": {"notifier": "events.notifiers.kafka.KafkaNotifier", "options": options, "ordered": True},
         "webhooks": {"notifier": "events.notifiers.webhooks.WebhookNotifier", "alone": True, "lanes": True},

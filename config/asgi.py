@@ -44,7 +44,7 @@ routes: list[BaseRoute] = [
     Route(MCP_PATH, mcp),
     Route(METADATA_PATH, metadata),
     Route(f"{METADATA_PATH}{MCP_PATH}", metadata),
-    Mount("/", EntryPoints(django_behind)),
+    Mount("/", django_behind),
 ]
 
 
@@ -55,4 +55,4 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
 
 
-application = PreviewHosts(Starlette(routes=routes, lifespan=lifespan))
+application = PreviewHosts(EntryPoints(Starlette(routes=routes, lifespan=lifespan)))

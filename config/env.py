@@ -76,12 +76,17 @@ VARIABLES = [
     Variable(
         "IEP_PREVIEW_HOST", "", "Host below which every preview has its own, such as preview.example.com; empty: none."
     ),
+    Variable("IEP_STALE_DAYS", "7", "Days in dev or QA without a change after which people are reminded; 0: never."),
     Variable("TRACKER_STATUS_NUMBERS", "guide", "Whose numbers a status sent as a number means: guide or wire."),
     Variable("TRACKER_ANONYMOUS_TENANT", "", "The tenant that callers without a token see; empty: none."),
     Variable("TRACKER_ANONYMOUS_RIGHTS", "", "What they may do there: read, or read,write; empty: nothing."),
     Variable("TRACKER_AUTO_LOCK", "observe", "Locks of starting deployments: off, observe, or enforce (refuse)."),
     Variable("TRACKER_LOCK_HOURS", "24", "Hours after which such a lock lapses; 0: never."),
     Variable("TRACKER_RETENTION_DAYS", "0", "Days after which events are deleted; 0: never."),
+    Variable(
+        "RECEIVED_RETENTION_DAYS", "0", "Days after which received CDEvents and deliveries are deleted; 0: never."
+    ),
+    Variable("DEAD_LETTER_RETENTION_DAYS", "0", "Days after which dead letters are deleted, settled or not; 0: never."),
     Variable("SSO_GITHUB_CLIENT_ID", "", "Switches on logging in by GitHub."),
     Variable("SSO_GITHUB_SECRET", "", "Its secret.", secret=True),
     Variable("SSO_ATLASSIAN_CLIENT_ID", "", "Switches on logging in by Atlassian."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from core.errors import Conflict, DomainError, NotFound
 from iep.types import Conflict as Clash
@@ -51,6 +51,18 @@ class KeyConflict(Conflict):
             f"Production changed {names} since the ticket did. Rebase: keep the ticket's version (mine) or "
             "production's (theirs) of each.",
             details={"conflicts": [conflict.as_json() for conflict in found]},
+        )
+
+
+class Twins(Conflict):
+    """Two paths that are one file on some systems."""
+
+    code = "twins"
+
+    def __init__(self, found: Mapping[str, str]) -> None:
+        sentences = [f"{new} and {old} are one file on some systems." for new, old in sorted(found.items())]
+        super().__init__(
+            f"{' '.join(sentences[:5])} Rename one, or remove the one that is there.", details={"paths": sorted(found)}
         )
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import Tenant, User
 from accounts.roles import Capability
 from iep.states import OPEN, Stage
+from iep.validation import fold
 from tickets.models import Project, Ticket
 from tickets.models.projects import tenant_rule
 
@@ -88,18 +89,29 @@ class Blob(models.Model):
         return self.digest
 
 
+class FoldedField(models.CharField):
+    """The object's path as file systems compare it that do not tell cases apart."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        return fold(model_instance.path)  # type: ignore[attr-defined]
+
+
 class Module(models.Model):
     """What production has at a path now, and since which revision."""
 
     application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="modules")
     path = models.CharField(max_length=512)
+    folded = FoldedField(max_length=1536, editable=False, default="")
     digest = models.CharField(max_length=64, validators=[DIGEST])
     size = models.PositiveBigIntegerField()
     revision = models.PositiveIntegerField()
 
     class Meta:
         ordering = ["path"]
-        constraints = [models.UniqueConstraint(fields=["application", "path"], name="module_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["application", "path"], name="module_once"),
+            models.UniqueConstraint(fields=["application", "folded"], name="module_without_twin"),
+        ]
 
     def __str__(self) -> str:
         return self.path

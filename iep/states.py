@@ -40,6 +40,7 @@ STAMP = TransitionTable(
 # Facts of applications and stamps that no edge leaves.
 OTHER_FACTS = (
     "stamp.opened",
+    "stamp.stale",
     "application.opened",
     "application.published",
     "application.key_added",

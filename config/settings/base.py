@@ -16,6 +16,7 @@ from config.settings.import_maps import (  # noqa: F401
     IEP_POLICIES,
     IEP_POLICY_SECONDS,
     IEP_SIGN_OFFS,
+    IEP_STALE_AFTER,
     PREVIEW_HOST,
     SANITY_COMMANDS,
 )
@@ -311,6 +312,8 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "email": {
         "facts": ("*",),
         "notifier": "events.notifiers.email.EmailNotifier",
+        # Each with a connection of its own to the mail server.
+        "at_once": 4,
         # About a day: 50 minutes of doubling waits, then one attempt each hour.
         "attempts": 36,
         "longest_wait": 3600,
@@ -321,9 +324,14 @@ SUBSCRIBERS |= outside_channels()
 NOTICES = [
     "promotions.notifiers.notices.NOTICES",
     "tickets.notifiers.notices.NOTICES",
+    "iep.notifiers.releases.NOTICES",
+    "iep.notifiers.notices.NOTICES",
     "events.notifiers.operations.NOTICES",
     "events.notifiers.digest.NOTICES",
 ]
+
+# The kinds of things that a person can mute, each with a page that has the button.
+MUTABLE_SUBJECTS = ("promotion", "ticket")
 
 # Open event streams: their address, and how many of one process and of one person there.
 LIVE_STREAM_URL = "/live"
@@ -346,6 +354,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "stated checks": {"BACKEND": "promotions.policies.stated_checks.StatedChecks"},
     "stamped checks": {"BACKEND": "promotions.policies.stamped_checks.StampedChecks"},
     "staging version": {"BACKEND": "promotions.policies.staging_version.StagingRunsVersion"},
+    "freezes": {"BACKEND": "promotions.policies.freezes.NoFreeze"},
 }
 DEPLOYERS: dict[str, dict[str, Any]] = {
     "none": {"BACKEND": "promotions.deployers.null.NullDeployer"},

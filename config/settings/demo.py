@@ -13,6 +13,7 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 DEMO_PEOPLE = "accounts.demo.seed_people"
 DEMO_SEEDS = [
     "promotions.demo.seed_services",
+    "promotions.demo.seed_requests",
     "tickets.demo.seed_tickets",
     "events.demo.seed_events",
     "iep.demo.seed_shop",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -21,6 +22,8 @@ IEP_POLICIES: dict[str, dict[str, Any]] = {
     "freeze window": {"BACKEND": "iep.policies.freeze.FreezeWindow"},
 }
 IEP_POLICY_SECONDS = 10.0
+# After how long in dev or QA without a change people are reminded; nothing: never.
+IEP_STALE_AFTER = dt.timedelta(days=float(env.text("IEP_STALE_DAYS")))
 # What "sanity command" may run, by the name that an application gives: {"lint": ["/opt/checks/lint", "--strict"]}.
 SANITY_COMMANDS: dict[str, list[str]] = json.loads(env.text("IEP_SANITY_COMMANDS") or "{}")
 # Its wildcard leads to this site. Without a port it is on the site's own.

@@ -43,6 +43,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep slack calls": {"task": "events.sweep_slack_calls", "schedule": 15.0},
     "sweep webhooks": {"task": "events.sweep_endpoints", "schedule": 30.0},
     "remind of overdue tickets": {"task": "tickets.remind_of_overdue", "schedule": 300.0},
+    "remind of stale stamps": {"task": "iep.remind_of_stale", "schedule": 900.0},
     "remind of ends": {"task": "events.remind", "schedule": 300.0},
     "follow chain": {"task": "events.follow_chain", "schedule": 15.0},
     "sweep digests": {"task": "events.sweep_digests", "schedule": 15.0},

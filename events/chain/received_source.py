@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from accounts.roles import Capability
+from events.chain.emitted import read_emitted
 from events.chain.keys import (
     SHA,
     TICKET_KEY,
@@ -32,8 +33,19 @@ def read_events(facts: Sequence[DomainEvent]) -> Iterator[Statement]:
     """One statement for each received event; its body is read for what the fact does not repeat."""
     received = ReceivedEvent.objects.filter(pk__in=[fact.data["received"] for fact in facts])
     bodies = dict(received.values_list("pk", "body"))
+    taken = _taken_ids(facts)
     for fact in facts:
-        yield _Reading(fact, bodies.get(fact.data["received"]) or {}).statement()
+        first = taken.get((fact.tenant_id or 0, fact.data["event"]["id"]), fact.data["event"]["source"])
+        yield _Reading(fact, bodies.get(fact.data["received"]) or {}, first == fact.data["event"]["source"]).statement()
+    yield from read_emitted((fact.tenant_id or 0, end) for fact in facts for end in _ends(fact.data["links"]))
+
+
+def _taken_ids(facts: Sequence[DomainEvent]) -> dict[tuple[int, str], str]:
+    """Which source used each of these context ids first: links give an id alone, which short ones share."""
+    ids = {fact.data["event"]["id"] for fact in facts}
+    used = ReceivedEvent.objects.filter(tenant__in={fact.tenant_id for fact in facts}, event_id__in=ids)
+    return {(tenant, key): source for tenant, key, source in
+            used.order_by("-pk").values_list("tenant_id", "event_id", "source")}  # fmt: skip
 
 
 def read_links(facts: Sequence[DomainEvent]) -> Iterator[Statement]:
@@ -45,6 +57,15 @@ def read_links(facts: Sequence[DomainEvent]) -> Iterator[Statement]:
         source, target = (_end(told, data[name], chains) for name in ("source", "target"))
         _join(told, data["type"], data["kind"], source, target)
         yield told
+    yield from read_emitted((fact.tenant_id or 0, end) for fact in facts for end in _ends([fact.data]))
+
+
+def _ends(links: Sequence[Said]) -> Iterator[str]:
+    """The context ids that links name."""
+    for link in links:
+        for name in ("from", "source", "target"):
+            if isinstance(link.get(name), dict) and link[name].get("context_id"):
+                yield str(link[name]["context_id"])
 
 
 def _statement(fact: DomainEvent, ref: str, at: str) -> Statement:
@@ -104,8 +125,8 @@ def _join(told: Statement, link: str, kind: str, source: Ref | None, target: Ref
 class _Reading:
     """One received event while it is turned into a statement."""
 
-    def __init__(self, fact: DomainEvent, body: Said) -> None:
-        self.data, event = fact.data, fact.data["event"]
+    def __init__(self, fact: DomainEvent, body: Said, owns_id: bool = True) -> None:
+        self.data, event, self.owns_id = fact.data, fact.data["event"], owns_id
         self.event, self.subject = event, self.data["subject"]
         self.told = _statement(fact, f"cdevent:{event['source']}#{event['id']}", event["timestamp"])
         self.at = self.told.at
@@ -120,7 +141,8 @@ class _Reading:
     def statement(self) -> Statement:
         read = _SUBJECTS.get(self.event["subject"].rpartition("-")[2])
         main = read(self) if read else None
-        message = self.told.name(NodeKind.MESSAGE, bounded(self.event["id"]), chains=self.chains)
+        name = self.event["id"] if self.owns_id else scoped(self.event["source"], self.event["id"])
+        message = self.told.name(NodeKind.MESSAGE, bounded(name), chains=self.chains)
         if main is not None:
             self.told.lead(main, EdgeKind.SAME, message)
             self.told.lead(message, EdgeKind.SAME, main)
@@ -195,9 +217,10 @@ class _Reading:
             ended_at=self.at if predicate in ("merged", "abandoned") else None,
         )  # fmt: skip
         shas = {str(each["id"]).lower() for each in self.data["commits"]} | {str(self.custom.get("head", "")).lower()}
+        shas -= {str(self.custom.get("mergeCommit", "")).lower()}
         self.commits = [self.thing(NodeKind.COMMIT, sha) for sha in sorted(filter(SHA.fullmatch, shas))]
         self.told.lead_all(self.commits, EdgeKind.PART_OF, change)
-        merged = str(self.custom.get("merge_commit", "")).lower()
+        merged = str(self.custom.get("mergeCommit", "")).lower()
         if predicate == "merged" and SHA.fullmatch(merged):
             self.told.lead(change, EdgeKind.MERGED_AS, self.thing(NodeKind.COMMIT, merged))
         return change

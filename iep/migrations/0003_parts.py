@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('iep', '0001_initial'),
+        ('iep', '0002_module_folds'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

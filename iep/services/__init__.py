@@ -2,6 +2,7 @@
 
 from iep.services.applications import ensure_application, publish_files, ticket_for
 from iep.services.releases import publish_baseline, release_stamp, take_back_release
+from iep.services.reminders import remind_of_stale_stamps
 from iep.services.signing import add_signing_key, revoke_signing_key, take_manifest
 from iep.services.stages import (
     approve_stamp,
@@ -25,6 +26,7 @@ __all__ = [
     "publish_files",
     "rebase_stamp",
     "release_stamp",
+    "remind_of_stale_stamps",
     "reopen_stamp",
     "revert_stamp",
     "revoke_signing_key",

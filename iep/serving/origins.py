@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from iep.models import Application
 from iep.serving.files import GUARDED
@@ -12,9 +13,16 @@ EVERY_SITE = "*"
 _known: dict[str, tuple[float, frozenset[str]]] = {}
 
 
-def is_foreign(headers: dict[bytes, bytes]) -> bool:
+def is_foreign(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether the request may come from a page of another origin: then its answer has to say that this is allowed."""
-    return b"origin" in headers or headers.get(b"sec-fetch-site") in {b"cross-site", b"same-site"}
+    for name, value in headers:
+        if name == b"origin" or (name == b"sec-fetch-site" and value in {b"cross-site", b"same-site"}):
+            return True
+    return False
+
+
+def origin_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    return next((value.decode("latin-1") for name, value in headers if name == b"origin"), "")
 
 
 def known_origins(app: str) -> frozenset[str] | None:

@@ -72,15 +72,19 @@ OWN_ROOMS = {
     },
     "events": {
         "activity",
+        "attempts",
         "cdevents",
         "chain",
         "channel_health",
         "channels",
+        "connections",
         "deliveries",
         "delivery_views",
         "endpoints",
         "live",
         "measures",
+        "notice_api",
+        "notice_previews",
         "notice_views",
         "notices",
         "outbox",
@@ -113,6 +117,7 @@ OWN_ROOMS = {
         "maps",
         "mirrors",
         "previews",
+        "s3",
         "serving",
         "sign_offs",
         "signatures",
@@ -167,6 +172,7 @@ WITHOUT_ACTOR = {
     },
     "tickets": {
         "follow_event",
+        "follow_issue",
         "remind_of_overdue_tickets",
         "resolve_deployed_ticket",
         "stop_silent_workers",
@@ -174,6 +180,7 @@ WITHOUT_ACTOR = {
     },
     "iep": {
         "forget_sign_off",
+        "remind_of_stale_stamps",
     },
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
@@ -31,6 +31,10 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
     def with_blocked(self) -> TicketQuerySet:
         """Each with `is_blocked`: whether it depends on a ticket that is neither resolved nor completed."""
         return self.annotate(is_blocked=_waits_for_another())
+
+    def as_rows(self) -> TicketQuerySet:
+        """With all that a row or a card shows of them."""
+        return self.with_blocked().select_related("project", "tenant", "parent").prefetch_related("assignees")
 
     def blocked(self, blocked: bool) -> TicketQuerySet:
         """Only those that wait for another ticket, or only those that wait for none."""
@@ -91,11 +95,17 @@ class Ticket(models.Model):
         ]
         indexes = [
             models.Index(fields=["tenant", "-id"], name="ticket_of_tenant"),
-            models.Index(fields=["tenant", "state", "-id"], name="ticket_tenant_state"),
-            models.Index(fields=["state", "-id"], name="ticket_by_state"),
+            # With what the filters ask for, so that counting and finding the newest does not touch the tickets.
+            models.Index(
+                fields=["tenant", "state", "-id"], include=["priority", "type"], name="ticket_of_tenant_by_state"
+            ),
+            models.Index(fields=["state", "-id"], include=["tenant", "priority", "type"], name="ticket_state"),
             models.Index(fields=["project", "-id"], name="ticket_of_project"),
             models.Index(fields=["project", "state", "-id"], name="ticket_project_state"),
-            models.Index(fields=["tenant", "stage", "-id"], condition=~Q(state__in=CLOSED), name="ticket_at_stage"),
+            models.Index(fields=["stage", "-id"], condition=~Q(stage=""), name="ticket_by_stage"),
+            models.Index(fields=["due_date"], condition=Q(due_date__isnull=False), name="ticket_due"),
+            # For the beginning of a key; the unique one serves whole keys only, whatever the collation.
+            models.Index(OpClass(Upper("key"), name="text_pattern_ops"), name="ticket_key_beginning"),
             GinIndex(fields=["labels"], name="ticket_labels"),
             GinIndex(SEARCH_VECTOR, name="ticket_text"),
         ]

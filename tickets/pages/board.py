@@ -1,10 +1,11 @@
-"""The tickets as board and list: filters as in the address, counts per state, and where each card may go."""
+"""The tickets as board and list: filters as in the address, their menus, tabs per state, and where each card may go."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import CharField, Value
 from django.http import QueryDict
 
 from accounts.models import Membership, User
@@ -13,8 +14,7 @@ from accounts.selectors import grants_of, tenants_where
 from core import sql
 from tickets.models import Project, Ticket
 from tickets.pages.looks import STATES, VERBS
-from tickets.selectors import TicketFilter, list_projects, list_tickets
-from tickets.selectors.tickets import COUNT_LIMIT
+from tickets.selectors import Listing, TicketFilter, list_projects
 from tickets.states import DECISIONS, MOVES, TICKET, UNCLOSED, State
 from tickets.types import Priority, TicketType
 
@@ -53,13 +53,15 @@ class Wanted:
         """Whether anything but the state is narrowed."""
         return any((self.project, self.type, self.priority, self.assignee, self.label, self.text))
 
-    def as_filter(self, user: User, *, state: str = "") -> TicketFilter:
+    def as_filter(self, user: User, *, state: str = "", project_ids: tuple[int, ...] | None = None) -> TicketFilter:
         """For the selectors."""
         return TicketFilter(
             project=self.project,
+            project_ids=project_ids,
             type=self.type,
             priority=Priority[self.priority.upper()] if self.priority else None,
-            assignee=user.email if self.assignee.lower() == "me" else self.assignee,
+            assignee=self.assignee if self.assignee.lower() != "me" else "",
+            assigned_to=user.pk if self.assignee.lower() == "me" else None,
             label=self.label,
             q=self.text,
             states=(state,) if state else (),
@@ -113,39 +115,65 @@ def make_cards(user: User, tickets: Iterable[Ticket]) -> list[Card]:
     ]
 
 
-def count_by_state(user: User, wanted: Wanted) -> dict[str, int]:
-    """How many are in each state, in one query that stops counting a state at the limit."""
-    tickets = list_tickets(user=user, narrowed=wanted.as_filter(user))
-    by_state = {state: [tickets.filter(state=state)] for state in State.values}
-    return {state: count for state, _, count in sql.run_together(sql.counts_up_to(COUNT_LIMIT, by_state))}
-
-
-def state_tabs(counts: dict[str, int], current: str) -> list[dict[str, object]]:
+def state_tabs(listing: Listing, current: str) -> list[dict[str, object]]:
     """One tab for each state that has tickets, the current one in any case, after one for all."""
-    tabs: list[dict[str, object]] = [
-        {"state": "", "label": "All", "tone": "", "count": spell_count(sum(counts.values())), "current": not current}
-    ]
+
+    def spell(count: int) -> str:
+        return sql.spell_count(count, listing.limit)
+
+    total = spell(sum(listing.counts.values()))
+    tabs: list[dict[str, object]] = [{"state": "", "label": "All", "tone": "", "count": total, "current": not current}]
     for state, look in STATES.items():
-        if counts.get(state) or state == current:
+        count = listing.counts.get(state, 0)
+        if count or state == current:
             tabs.append(
-                {"state": str(state), "label": look.label, "tone": look.tone,
-                 "count": spell_count(counts.get(state, 0)), "current": state == current}
+                {"state": str(state), "label": look.label, "tone": look.tone, "count": spell(count),
+                 "current": state == current}
             )  # fmt: skip
     return tabs
-
-
-def spell_count(count: int) -> str:
-    return sql.spell_count(count, COUNT_LIMIT)
 
 
 def projects_to_filter_by(user: User, limit: int = 200) -> list[Project]:
     return list(list_projects(user=user).select_related(None).only("key")[:limit])
 
 
-def people_to_filter_by(user: User, limit: int = 100) -> list[User]:
-    """The people of the tenants whose tickets `user` sees, by name; the first ones where there are very many."""
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the menus of the filters offer, the first of each by name, and the ids of the project that is chosen."""
+
+    projects: list[str]
+    people: list[tuple[str, str]]
+    chosen: tuple[int, ...] | None
+
+    def knows(self, email: str) -> bool:
+        return any(each.lower() == email.lower() for each, _ in self.people)
+
+
+def choices_for(user: User, wanted: Wanted, projects: int = 200, people: int = 100) -> Choices:
+    """Projects and people of the tenants whose tickets `user` sees, in one query."""
+    blank = Value("", output_field=CharField())
+    known = list_projects(user=user).select_related(None).annotate(more=blank)
     theirs = Membership.objects.filter(tenant__in=tenants_where(user, Capability.VIEW_TICKETS)).values("user")
-    return list(User.objects.filter(pk__in=theirs, is_active=True).order_by("name", "email")[:limit])
+    parts = {
+        "project": known.order_by("key").values("pk", "key", "more")[:projects],
+        "person": User.objects.filter(pk__in=theirs, is_active=True).order_by("name", "email").values("pk", "email", "name")[
+            :people
+        ],
+        "chosen": known.filter(key__iexact=wanted.project).order_by().values("pk", "key", "more")[:projects],
+    }  # fmt: skip
+    if not wanted.project:
+        del parts["chosen"]
+    found: dict[str, list[tuple[int, str, str]]] = {kind: [] for kind in ("project", "person", "chosen")}
+    for kind, *row in sql.run_together(
+        [(f"SELECT %s, one.* FROM ({text}) AS one", [kind, *values])  # noqa: S608 (Django wrote it)
+         for kind, part in parts.items() for text, values in [sql.select_of(part)] if text]
+    ):  # fmt: skip
+        found[kind].append(tuple(row))
+    return Choices(
+        sorted({key for _, key, _ in found["project"]}, key=str.casefold),
+        sorted(((email, name or email) for _, email, name in found["person"]), key=lambda one: one[1].casefold()),
+        tuple(pk for pk, _, _ in found["chosen"]) if wanted.project else None,
+    )
 
 
 def may_somewhere(user: User, capability: Capability) -> bool:

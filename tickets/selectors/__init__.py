@@ -1,16 +1,9 @@
 """Reads of tickets and their work; each starts from what the reader may see."""
 
 from tickets.selectors.events import EventPage, get_events
+from tickets.selectors.listing import Column, Listing, board, list_by_state, page_tickets
 from tickets.selectors.mentions import find_mentions
-from tickets.selectors.tickets import (
-    Column,
-    TicketFilter,
-    board,
-    find_ticket,
-    list_tickets,
-    page_tickets,
-    ticket_history,
-)
+from tickets.selectors.tickets import TicketFilter, find_ticket, list_tickets, ticket_history
 from tickets.selectors.work import (
     explain_claim,
     find_project,
@@ -27,6 +20,7 @@ from tickets.selectors.work import (
 __all__ = [
     "Column",
     "EventPage",
+    "Listing",
     "TicketFilter",
     "board",
     "explain_claim",
@@ -36,6 +30,7 @@ __all__ = [
     "find_ticket",
     "find_worker",
     "get_events",
+    "list_by_state",
     "list_projects",
     "list_tasks",
     "list_tickets",

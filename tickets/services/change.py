@@ -11,7 +11,7 @@ from django.db import connection
 from accounts.models import Tenant, User
 from core.clock import now
 from core.errors import StaleState, WrongState
-from core.sql import build, columns, run, width
+from core.sql import build, columns, insert, run, width
 from tickets.errors import VersionConflict
 from tickets.models import Comment, Project, Ticket
 from tickets.services.facts import publish_about
@@ -116,4 +116,6 @@ def say(ticket: Ticket, by: User, content: str, kind: str = CommentKind.COMMENT,
     """A comment in the running verb; nothing for an empty one."""
     if not content:
         return None
-    return Comment.objects.create(ticket=ticket, author=by, kind=kind, content=content, **about)
+    comment = Comment(ticket=ticket, author=by, kind=kind, content=content, **about)
+    insert(comment)
+    return comment

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import transaction
+from django.db.models import CharField, Exists, OuterRef, Value
+from django.db.models.functions import Cast, Concat
 
 from core.clock import now
 from events.models import Reminder
@@ -22,10 +24,11 @@ def remind_of_overdue_tickets() -> int:
     today = now().astimezone(dt.UTC).date()
     open_states = [state for state in UNCLOSED if state not in SATISFIED]
     late = Ticket.objects.filter(state__in=open_states, due_date__lt=today, due_date__gte=today - dt.timedelta(days=30))
-    found = list(late.select_related("project", "tenant").order_by("due_date", "pk")[:AT_ONCE])
-    keys = {_key(ticket) for ticket in found}
-    told = set(Reminder.objects.filter(kind=KIND, key__in=keys).values_list("key", flat=True))
-    return sum(_remind(ticket) for ticket in found if _key(ticket) not in told)
+    key = Concat(Cast("pk", CharField()), Value(" "), Cast("due_date", CharField()))
+    told = Reminder.objects.filter(kind=KIND, key=OuterRef("reminder"))
+    untold = late.alias(reminder=key).filter(~Exists(told))
+    found = untold.select_related("project", "tenant").order_by("due_date", "pk")[:AT_ONCE]
+    return sum(_remind(ticket) for ticket in found)
 
 
 def _key(ticket: Ticket) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -16,8 +17,8 @@ from core.console import is_partial
 from core.paging import read_key
 from tickets.pages import board
 from tickets.pages.looks import TYPES
+from tickets.selectors import TicketFilter, list_by_state
 from tickets.selectors import board as read_board
-from tickets.selectors import page_tickets
 from tickets.states import CLOSED, State
 from tickets.types import Priority
 
@@ -31,9 +32,12 @@ def ticket_board(request: HttpRequest) -> HttpResponse:
     """Tickets this person may see; the whole page, or only what changes for HTMX."""
     user = person_of(request)
     wanted = board.Wanted.of(request.GET)
+    part = request.GET.get("part") if is_partial(request) else ""
+    choices = None if part == "tickets" else board.choices_for(user, wanted)
+    narrowed = wanted.as_filter(user, project_ids=choices.chosen if choices else None)
     # The board shows what is unclosed; an address that asks for closed ones means the list.
     as_list = request.GET.get("view") == "list" or wanted.state in {"closed", *CLOSED}
-    shown = _list(request, user, wanted) if as_list else _columns(user, wanted)
+    shown = _list(request, user, narrowed, wanted.state) if as_list else _columns(user, narrowed, wanted.state)
     can_edit = board.may_somewhere(user, Capability.EDIT_TICKETS)
     context = shown | {
         "wanted": wanted,
@@ -44,17 +48,15 @@ def ticket_board(request: HttpRequest) -> HttpResponse:
         "priorities": Priority.words(),
         "here": request.get_full_path(),
     }
-    part = request.GET.get("part") if is_partial(request) else ""
     template = "tickets/board.html#tickets" if part == "tickets" else "tickets/board.html"
-    if part != "tickets":
-        context["projects"] = board.projects_to_filter_by(user)
-        context["people"] = board.people_to_filter_by(user)
-        context["assignee_known"] = any(person.email.lower() == wanted.assignee.lower() for person in context["people"])
+    if choices is not None:
+        context |= {"choices": choices, "assignee_known": choices.knows(wanted.assignee)}
     return render(request, template, context)
 
 
-def _columns(user: User, wanted: board.Wanted) -> dict[str, Any]:
-    columns = read_board(user=user, narrowed=wanted.as_filter(user, state=wanted.state), per_column=PER_COLUMN)
+def _columns(user: User, narrowed: TicketFilter, state: str) -> dict[str, Any]:
+    narrowed = replace(narrowed, states=(state,) if state else ())
+    columns = read_board(user=user, narrowed=narrowed, per_column=PER_COLUMN)
     columns.sort(key=lambda column: board.BOARD_ORDER[State(column.state)])
     return {
         "columns": [(column, board.make_cards(user, column.tickets)) for column in columns],
@@ -62,14 +64,14 @@ def _columns(user: User, wanted: board.Wanted) -> dict[str, Any]:
     }
 
 
-def _list(request: HttpRequest, user: User, wanted: board.Wanted) -> dict[str, Any]:
+def _list(request: HttpRequest, user: User, narrowed: TicketFilter, state: str) -> dict[str, Any]:
     before = read_key(request.GET.get("before"))
-    narrowed = wanted.as_filter(user, state="" if wanted.state == "closed" else wanted.state)
-    tickets, following = page_tickets(user=user, narrowed=narrowed, before=before, limit=PER_PAGE)
+    states = tuple(CLOSED) if state == "closed" else (state,) if state else ()
+    listing = list_by_state(user=user, narrowed=narrowed, states=states, before=before, limit=PER_PAGE)
     return {
-        "cards": board.make_cards(user, tickets),
-        "found": bool(tickets),
-        "next": following,
+        "cards": board.make_cards(user, listing.tickets),
+        "found": bool(listing.tickets),
+        "next": listing.following,
         "is_first": before is None,
-        "tabs": board.state_tabs(board.count_by_state(user, wanted), wanted.state),
+        "tabs": board.state_tabs(listing, state),
     }

@@ -267,7 +267,7 @@ class MessageCodec:
             field = self.by_key.get(key)
             if field is None:
                 continue
-            inner = f"{path}.{field.json}".lstrip(".")
+            inner = f"{path}.{field.json}" if path else field.json
             if field.name in plain:
                 raise refuse(inner, f"duplicate field {inner}: it is given as {field.json} and as {field.name}")
             plain[field.name] = field.parse(item, inner, reading)

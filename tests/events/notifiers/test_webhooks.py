@@ -296,3 +296,14 @@ def test_an_endpoint_may_hear_cdevents(receiver, endpoint, make_request, cpi):
     assert receiver.forged == 0
     assert all(event["type"].startswith("dev.cdevents") for event in receiver.verified)
     assert [event["id"] for event in receiver.verified] == receiver.ids
+
+
+def test_the_page_of_deliveries_names_the_endpoint_and_its_host(browse, cpi, endpoint, make_request):
+    make_request()
+    deliver(endpoint)
+    page = browse(cpi).get("/deliveries/?q=pipeline").content.decode()
+    assert "pipeline at 127.0.0.1" in page
+    assert "webhook pipeline" in page
+    assert browse(cpi).get(f"/deliveries/?channel={lane(endpoint)}").content.decode().count("pipeline at") == 1
+    WebhookEndpoint.objects.all().delete()
+    assert "deleted" in browse(cpi).get("/deliveries/").content.decode()

@@ -220,3 +220,10 @@ def test_a_passed_gate_shows_whose_decision_it_was(browse, at_gate, cpi):
     page = browse(cpi).get(PAGE)
     assert [step["state"] for step in page.context["steps"]] == ["done", "done", "now"]
     assert "Looks right" in page.content.decode()
+
+
+def test_the_page_has_a_button_that_mutes_the_ticket(browse, ticket, cpi):
+    page = browse(cpi)
+    assert "Hear of it again" not in page.get(f"/tickets/{ticket.key}/").content.decode()
+    page.post("/notices/mute/", {"subject_type": "ticket", "subject_id": ticket.key})
+    assert "Hear of it again" in page.get(f"/tickets/{ticket.key}/").content.decode()

@@ -1,0 +1,160 @@
+"""Pages of tickets, newest first: for programs, by state for the list, and as the columns of the board.
+
+PostgreSQL would find a page of the newest that match by walking all tickets from the newest on, and where few match that
+walk does not end. So what is few by its nature (what a text finds, what a person has) is read first, without an order,
+off its own index; the rest is walked state by state on indexes that hold what the filters ask for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from accounts.models import User
+from core import sql
+from tickets.models import Ticket, TicketQuerySet
+from tickets.selectors.tickets import TicketFilter, list_tickets
+from tickets.states import UNCLOSED, State
+
+MAX_PAGE = 200
+BOARD_STATES = tuple(UNCLOSED)
+COUNT_LIMIT = 1000
+RARE = 5000
+
+
+def page_tickets(
+    *, user: User, narrowed: TicketFilter | None = None, before: int | None = None, limit: int = 50
+) -> tuple[list[Ticket], int | None]:
+    """Up to `limit` (1 to 200) tickets older than the cursor `before`, and the cursor of the next page or None."""
+    limit = max(1, min(limit, MAX_PAGE))
+    narrowed = narrowed or TicketFilter()
+    tickets = list_tickets(user=user, narrowed=narrowed)
+    hits = _hits(tickets, narrowed)
+    if hits is not None:
+        return _page([pk for found in hits.values() for pk in found], before, limit)
+    older = tickets if before is None else tickets.filter(pk__lt=before)
+    return _cut(_rows(older.order_by("-id").values("pk")[: limit + 1]), limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of the list, the cursor of the next, and how many are in each state, counted up to `limit`."""
+
+    tickets: list[Ticket]
+    following: int | None
+    counts: dict[str, int]
+    limit: int = COUNT_LIMIT
+
+
+def list_by_state(
+    *, user: User, narrowed: TicketFilter, states: Sequence[str] = (), before: int | None = None, limit: int = 50
+) -> Listing:
+    """The tickets in `states` (none: in every state), with the counts of every state; `narrowed` names no state."""
+    tickets = list_tickets(user=user, narrowed=narrowed)
+    chosen = states or State.values
+    hits = _hits(tickets, narrowed)
+    if hits is None:
+        most = COUNT_LIMIT if narrowed.is_plain else limit
+        newest, counts = _newest(tickets, State.values, limit + 1, most, before)
+    else:
+        newest, counts, most = hits, {state: len(found) for state, found in hits.items()}, COUNT_LIMIT
+    ids = [pk for state in chosen for pk in newest.get(state, ())]
+    return Listing(*_page(ids, before, limit), counts, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One state of the board: its newest tickets, and how many there are, counted up to `limit`."""
+
+    state: str
+    label: str
+    tickets: list[Ticket]
+    count: int
+    limit: int = COUNT_LIMIT
+
+    @property
+    def count_text(self) -> str:
+        return sql.spell_count(self.count, self.limit)
+
+
+def board(*, user: User, narrowed: TicketFilter | None = None, per_column: int = 30) -> list[Column]:
+    """The unclosed states as columns, in the order of a ticket's life; as many queries however many tickets."""
+    narrowed = narrowed or TicketFilter()
+    states = [state for state in BOARD_STATES if not narrowed.states or state in narrowed.states]
+    tickets = list_tickets(user=user, narrowed=replace(narrowed, states=tuple(states)))
+    hits = _hits(tickets, narrowed)
+    if hits is None:
+        most = COUNT_LIMIT if narrowed.is_plain else per_column
+        newest, counts = _newest(tickets, states, per_column + 1, most)
+    else:
+        newest, counts, most = hits, {state: len(found) for state, found in hits.items()}, COUNT_LIMIT
+    shown = [pk for found in newest.values() for pk in sorted(found, reverse=True)[:per_column]]
+    rows: dict[str, list[Ticket]] = {state: [] for state in states}
+    for ticket in _rows(shown):
+        rows.setdefault(ticket.state, []).append(ticket)
+    return [Column(state, State(state).label, rows[state], counts.get(state, 0), most) for state in states]
+
+
+ByState = dict[str, list[int]]
+
+
+def _hits(tickets: TicketQuerySet, narrowed: TicketFilter) -> ByState | None:
+    """The ids of all that match, by state, where they are few by nature; None when they are not, or turn out to be many."""
+    if not narrowed.is_selective:
+        return None
+    if narrowed.q and _expected(tickets) > 4 * RARE:
+        return None
+    found = list(tickets.order_by().values_list("pk", "state")[: RARE + 1])
+    if len(found) > RARE:
+        return None
+    hits: ByState = {}
+    for pk, state in found:
+        hits.setdefault(state, []).append(pk)
+    return hits
+
+
+def _expected(tickets: TicketQuerySet) -> int:
+    """How many rows the planner expects, from its statistics of words."""
+    plan = tickets.order_by().values_list("pk").explain(format="json")
+    return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
+
+
+def _newest(
+    tickets: TicketQuerySet, states: Sequence[str], newest: int, limit: int, before: int | None = None
+) -> tuple[ByState, dict[str, int]]:
+    """Up to `newest` of each state, older than `before`, and counts that stop at `limit` + 1: one query."""
+    older = tickets if before is None else tickets.filter(pk__lt=before)
+    counted = limit >= newest or before is not None
+    selects = sql.counts_up_to(limit, {state: [tickets.filter(state=state)] for state in states}) if counted else []
+    for state in states:
+        text, values = sql.select_of(older.filter(state=state).order_by("-id").values("pk")[:newest])
+        if text:
+            selects.append((f"SELECT %s, 'new', one.* FROM ({text}) AS one", [state, *values]))  # noqa: S608 (Django wrote it)
+    found: ByState = {}
+    counts: dict[str, int] = {}
+    for state, kind, number in sql.run_together(selects):
+        if kind:
+            found.setdefault(state, []).append(number)
+        else:
+            counts[state] = number
+    return found, counts if counted else {state: len(ids) for state, ids in found.items()}
+
+
+def _page(ids: Sequence[int], before: int | None, limit: int) -> tuple[list[Ticket], int | None]:
+    wanted = sorted((pk for pk in ids if before is None or pk < before), reverse=True)[: limit + 1]
+    return _cut(_rows(wanted), limit)
+
+
+def _rows(ids: Any) -> list[Ticket]:
+    """The tickets of these ids (or of a query for them), newest first, with what a row shows.
+
+    In two steps: joined to a long list, `is_blocked` would be worked out for every ticket there is.
+    """
+    return list(Ticket.objects.filter(pk__in=ids).as_rows().order_by("-id")) if ids != [] else []
+
+
+def _cut(found: list[Ticket], limit: int) -> tuple[list[Ticket], int | None]:
+    """One row more than asked for tells whether there is a next page."""
+    return found[:limit], found[limit - 1].pk if len(found) > limit else None

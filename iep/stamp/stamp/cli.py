@@ -30,6 +30,17 @@ class TwoForms(click.Group):
                 args = [args[place], *args[:place], *args[place + 1 :]]
         return super().parse_args(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Verbs and options; a first word that begins like neither is a ticket."""
+        found = super().shell_complete(ctx, incomplete)
+        if found or not incomplete or incomplete.startswith("-"):
+            return found
+        from click.shell_completion import CompletionItem
+
+        from stamp.commands.show import known_tickets
+
+        return [CompletionItem(ticket) for ticket in known_tickets({}, incomplete)]
+
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage("stamp", "VERB [TICKET] [OPTIONS]")
         formatter.write_usage("stamp", "[TICKET] [--update | --list | --promote | --revert | --close] [OPTIONS]")
@@ -376,6 +387,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     except click.exceptions.Exit as ended:
         code = ended.exit_code
     except click.ClickException as wrong:
+        if isinstance(wrong, click.UsageError) and wrong.ctx and wrong.ctx.info_name == "short":
+            wrong.ctx = wrong.ctx.parent  # nobody typed that word
         wrong.show()
         code = wrong.exit_code
     except (KeyboardInterrupt, click.Abort):

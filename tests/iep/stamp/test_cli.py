@@ -79,6 +79,11 @@ def test_status_tells_what_policies_said(logged_in, run):
     assert "✗ style: Three long lines." in run("TKT-1").out
 
 
+def test_a_mistake_in_the_short_form_is_told_in_its_words(logged_in, run):
+    done = run("TKT-1", "--promote", "--revert")
+    assert (done.code, "exclude each other" in done.err, "stamp short" in done.err) == (2, True, False)
+
+
 def test_update_and_promote_in_one_go(logged_in, run):
     assert run("TKT-1", "--update", "--promote", "--no-git-check").code == 0
     assert logged_in.stamps["TKT-1"]["stage"] == "qa"
@@ -283,4 +288,5 @@ def test_completion_knows_verbs_and_tickets(logged_in):
     logged_in.new_stamp("PAY-2")
     assert complete("stamp pro", 1) == ["promote"]
     assert complete("stamp promote T", 2) == ["TKT-1"]
+    assert complete("stamp T", 1) == ["TKT-1"], "the short form begins with a ticket"
     assert "--promote" in complete("stamp TKT-1 --", 2)

@@ -19,8 +19,8 @@ class SignedManifestMatches:
         if manifest is None:
             return Verdict(NAME, Outcome.BLOCK, why_not)
         count = len(step.stamp.delta)
-        files = "The one file is" if count == 1 else f"All {count} files are"
-        return Verdict(NAME, Outcome.PASS, f"{files} as {manifest.key.name} signed them for {manifest.commit[:10]}.")
+        files, them = ("The one file is", "it") if count == 1 else (f"All {count} files are", "them")
+        return Verdict(NAME, Outcome.PASS, f"{files} as {manifest.key.name} signed {them} for {manifest.commit[:10]}.")
 
 
 class SignedCheck:

@@ -57,8 +57,9 @@ def render_page(
     Without a nonce the same files give the same bytes: scripts are let in by their hashes.
     """
     text = _ASSET.sub(lambda found: _asset(found, application, files), source)
-    # Behind the map: a browser that has begun to load modules takes no map any more.
-    links = "".join(_preload(application, path, files[path], nonce) for path in early)
+    # Behind the map, and none behind one that is a script: a browser that has begun to load modules may take no map any more.
+    named = early if _is_small(document) else ()
+    links = "".join(_preload(application, path, files[path], nonce) for path in named)
     text = _put_map(text, _map_element(map_digest, document) + links)
     if banner:
         text = _BODY.sub(lambda found: found[0] + banner, text, count=1)
@@ -92,9 +93,13 @@ def _preload(application: str, path: str, digest: str, nonce: str) -> str:
     return f'<link rel="modulepreload" href="{address}" integrity="{integrity_of(digest)}"{allowed}>'
 
 
+def _is_small(document: str) -> bool:
+    return document.count('":"') // 2 <= INLINE_ENTRIES
+
+
 def _map_element(digest: str, document: str) -> str:
     """The map itself; a large one as a script that browsers keep."""
-    if document.count('":"') // 2 <= INLINE_ENTRIES:
+    if _is_small(document):
         return f'<script type="importmap">{document}</script>'
     script = maps.script_of(document).encode()
     proof = integrity_of(hashlib.sha256(script).hexdigest())

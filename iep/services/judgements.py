@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accounts.models import User
+from iep.errors import PolicyRefused
 from iep.models import Judgement, Stamp
 from iep.types import Verdict
+
+
+def keep_after_all(refusal: PolicyRefused) -> None:
+    """Record what refused a promotion again when the caller's transaction, undone by the refusal, took the record along."""
+    judgement: Judgement | None = refusal.judgement
+    if judgement is not None and not Judgement.objects.filter(pk=judgement.pk).exists():
+        judgement.pk = None
+        judgement.save(force_insert=True)
 
 
 def keep_judgement(

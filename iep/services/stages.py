@@ -56,8 +56,9 @@ def promote_stamp(
     # Outside any lock: policies may take a while, and what they saw is checked by the stamp's revision afterwards.
     verdicts = judge(Step(stamp=stamp, target=target, by=by, git=git or stamp.git))
     if is_refused(verdicts):
-        keep_judgement(stamp, target, by, verdicts)
-        raise PolicyRefused(verdicts)
+        refusal = PolicyRefused(verdicts)
+        refusal.judgement = keep_judgement(stamp, target, by, verdicts)
+        raise refusal
     seen = stamp.revision if revision is None else revision
     if target == Stage.QA:
         return Promoted(_to_qa(stamp, by, seen, git, verdicts), verdicts)

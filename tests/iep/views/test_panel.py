@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from iep.models import Application
+from iep.models import Application, Judgement
 from iep.services import promote_stamp
 from iep.services.change import load
 from tests.api import call_as
@@ -133,5 +133,8 @@ def test_the_ticket_shows_what_policies_said(stamp, browse, devops, settings):
     text = browse(devops).get("/iep/shop/TKT-001/").content.decode()
     assert "Not there" in text
     assert "which counts as no" in text
+    again = call_as(devops).post("/v1/iep/applications/shop/stamps/TKT-001/promote", {}, Idempotency_Key="once")
+    assert again.status_code == 422
+    assert Judgement.objects.count() == 2, "kept where the answer is kept, although the rest is undone"
     told = call_as(devops).get("/v1/iep/applications/shop/stamps/TKT-001").json()["judgement"]
     assert (told["allowed"], told["target"], told["verdicts"][0]["policy"]) == (False, "qa", "not there")

@@ -60,6 +60,7 @@ def version_of(stamp: Stamp) -> str:
 
 def content_of(stamp: Stamp, message: str, verdicts: Mapping[str, Verdict]) -> PromotionContent:
     """What the request says; a pre-check has passed only where the policy of its name says so."""
+    passed = {policy for policy, verdict in verdicts.items() if verdict.outcome == Outcome.PASS}
     message = message.strip()
     stock = f"{stamp.ticket.key} {stamp.ticket.title}: tested in QA, ready for production."
     paths = sorted(stamp.delta)
@@ -75,14 +76,12 @@ def content_of(stamp: Stamp, message: str, verdicts: Mapping[str, Verdict]) -> P
         release_notes=notes,
         impact=Impact.LOW if len(paths) < 20 else Impact.MEDIUM,
         rollback_plan=f"stamp {stamp.ticket.key} --revert, or Revert on its page: a new revision without it, at once.",
-        **{field: _passed(verdicts.get(policy)) for field, policy in PRE_CHECKS.items()},
+        staging_tests_passed=PRE_CHECKS["staging_tests_passed"] in passed,
+        security_scan_passed=PRE_CHECKS["security_scan_passed"] in passed,
+        performance_tests_passed=PRE_CHECKS["performance_tests_passed"] in passed,
         test_evidence_url=f"{settings.SITE_URL}/iep/{stamp.application.slug}/{stamp.ticket.key}/",
         tickets=(stamp.ticket.key,),
     )
-
-
-def _passed(verdict: Verdict | None) -> bool:
-    return verdict is not None and verdict.outcome == Outcome.PASS
 
 
 def _what(entry: dict[str, Any]) -> str:

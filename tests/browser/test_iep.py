@@ -398,8 +398,7 @@ def test_a_preview_on_its_own_host(shop, blobs, tmp_path, make_user, tenant, win
             assert stranger.url.startswith(f"{site}/apps/shop/")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_pages_of_import_maps_are_accessible_and_fit(shop, window, picture, devops, cpi, theme):
+def test_the_pages_of_import_maps_are_accessible_and_fit(shop, window, picture, devops, cpi):
     """Every kind of page: the list, an application, tickets in each stage with every kind of change, the dialogs."""
     changes = {BANNER: b"export const WORDS = 1;\n" + b"long " * 80, ABOUT: None, "src/lib/new.js": b"export {};\n"}
     stamped(shop, devops, "TKT-001", changes)
@@ -413,7 +412,7 @@ def test_the_pages_of_import_maps_are_accessible_and_fit(shop, window, picture, 
     addresses = ["/iep/", "/iep/shop/", *(f"/iep/shop/TKT-00{number}/" for number in range(1, 6))]
     addresses += [f"/iep/shop/TKT-003/{verb}/" for verb in ("promote", "revert", "close")]
     addresses += ["/iep/shop/TKT-002/share/", "/iep/login/?code=WDJB-MJHT"]
-    for width in (WIDE, NARROW):
+    for width, theme in ((WIDE, "light"), (NARROW, "dark")):
         page = window(devops, width=width, theme=theme)
         for number, address in enumerate(addresses):
             page.goto(address)

@@ -73,6 +73,9 @@ VARIABLES = [
     Variable("BLOBS_BACKEND", "django.core.files.storage.FileSystemStorage", "Django storage of applications' files."),
     Variable("BLOBS_OPTIONS", "", "Its options as a JSON object; empty: the folder blobs of the state.", secret=True),
     Variable("IEP_SANITY_COMMANDS", "", 'Commands that applications may ask for, as JSON: {"lint": ["/opt/lint"]}.'),
+    Variable(
+        "IEP_PREVIEW_HOST", "", "Host below which every preview has its own, such as preview.example.com; empty: none."
+    ),
     Variable("IEP_STALE_DAYS", "7", "Days in dev or QA without a change after which people are reminded; 0: never."),
     Variable("TRACKER_STATUS_NUMBERS", "guide", "Whose numbers a status sent as a number means: guide or wire."),
     Variable("TRACKER_ANONYMOUS_TENANT", "", "The tenant that callers without a token see; empty: none."),

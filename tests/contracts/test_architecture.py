@@ -121,6 +121,7 @@ OWN_ROOMS = {
         "s3",
         "serving",
         "sign_offs",
+        "signatures",
         "stamp",
         "storage",
         "story",

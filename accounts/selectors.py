@@ -49,9 +49,14 @@ def _read_grants(user: User) -> Grants:
         return Grants(frozenset(), {})
     if user.is_superuser:
         return Grants(frozenset(Capability), {})
+    return _as_grants(user, run(_REACHES, {"user": user.pk, "codenames": _CAPABILITIES}))
+
+
+def _as_grants(user: User, granted: Iterable[Sequence[Any]]) -> Grants:
+    """From pairs of a capability's name and a tenant (None for all)."""
     everywhere: set[str] = set()
     by_tenant: dict[int, set[str]] = {}
-    for tenant_id, codename in _granted(user):
+    for codename, tenant_id in granted:
         held = everywhere if tenant_id is None else by_tenant.setdefault(tenant_id, set())
         held.add(codename)
     reach = frozenset(everywhere)
@@ -68,6 +73,7 @@ class Reach:
 
 
 NOWHERE, EVERYWHERE = Reach(False), Reach(True)
+_CAPABILITIES = [capability.value for capability in Capability]
 
 # Raw, because it precedes nearly every read, and the ORM has no way to look for the permissions first.
 _REACHES_OF = """
@@ -156,12 +162,6 @@ def _general(user: User) -> QuerySet[Permission]:
     )
 
 
-def _granted(user: User) -> Iterable[tuple[int | None, str]]:
-    """Every capability of the person with its tenant, None for everywhere, in one query."""
-    names = [capability.value for capability in Capability]
-    return [(tenant_id, codename) for codename, tenant_id in run(_REACHES, {"user": user.pk, "codenames": names})]
-
-
 def has_capability(user: User, capability: Capability, tenant_id: int) -> bool:
     """Whether `user` holds `capability` in the tenant."""
     return grants_of(user).allow(capability, tenant_id)
@@ -219,8 +219,7 @@ FROM accounts_apitoken AS token JOIN accounts_user AS account ON account.id = to
 WHERE token.digest = %(digest)s AND token.revoked_at IS NULL AND account.is_active
     AND (token.expires_at IS NULL OR token.expires_at > %(now)s::timestamptz)
 """
-_TOKEN = f"SELECT {columns(ApiToken, 'token')}, {columns(User, 'account')} {_OPEN}"
-# With its rights in the same round trip, for faces that are asked thousands of times a minute.
+# With its rights in the same round trip, because nearly everything that is asked for needs them.
 _TOKEN_AND_REACHES = f"""
 SELECT {columns(ApiToken, "token")}, {columns(User, "account")}, (
     SELECT jsonb_agg(jsonb_build_array(held.codename, held.tenant))
@@ -230,27 +229,36 @@ SELECT {columns(ApiToken, "token")}, {columns(User, "account")}, (
 
 
 def find_token(secret: str) -> ApiToken | None:
-    """The usable token with this secret, its user loaded; None for an unknown, expired or revoked one."""
-    if not secret.startswith(ApiToken.PREFIX) or len(secret) > 200:
+    """The usable token with this secret, its user and their grants loaded; None for an unknown, expired or revoked one."""
+    found = _look_up(secret, _CAPABILITIES)
+    if found is None:
         return None
-    rows = run(_TOKEN, {"digest": ApiToken.digest_of(secret), "now": now()})
-    return _as_token(rows[0]) if rows else None
+    token, granted = found
+    if not token.user.is_superuser:
+        token.user._grants = _as_grants(token.user, granted)  # type: ignore[attr-defined]
+    return token
 
 
 def find_token_and_reaches(secret: str, *capabilities: Capability) -> tuple[ApiToken, dict[Capability, Reach]] | None:
     """As find_token, and where its user holds each of the capabilities, in one query."""
-    if not secret.startswith(ApiToken.PREFIX) or len(secret) > 200:
+    found = _look_up(secret, [capability.value for capability in capabilities])
+    if found is None:
         return None
-    names = [capability.value for capability in capabilities]
-    rows = run(_TOKEN_AND_REACHES, {"digest": ApiToken.digest_of(secret), "now": now(), "codenames": names})
-    if not rows:
-        return None
-    token, granted = _as_token(rows[0][:-1]), rows[0][-1] or []
-    if isinstance(granted, str):
-        granted = json.loads(granted)
+    token, granted = found
     if token.user.is_superuser:
         return token, dict.fromkeys(capabilities, EVERYWHERE)
     return token, _as_reaches(capabilities, granted)
+
+
+def _look_up(secret: str, codenames: list[str]) -> tuple[ApiToken, list[Any]] | None:
+    """The usable token, and where its user holds the capabilities."""
+    if not secret.startswith(ApiToken.PREFIX) or len(secret) > 200:
+        return None
+    rows = run(_TOKEN_AND_REACHES, {"digest": ApiToken.digest_of(secret), "now": now(), "codenames": codenames})
+    if not rows:
+        return None
+    granted = rows[0][-1] or []
+    return _as_token(rows[0][:-1]), json.loads(granted) if isinstance(granted, str) else granted
 
 
 def _as_token(row: Sequence[Any]) -> ApiToken:

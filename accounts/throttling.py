@@ -46,8 +46,11 @@ def count_change(account: int | None) -> int:
     """One change more of the account in this minute; how many that are, 0 while nobody can count."""
     key = f"changes:{account}:{int(time.time() // WINDOW_SECONDS)}"
     try:
-        cache.add(key, 0, timeout=2 * WINDOW_SECONDS)
-        return int(cache.incr(key))
+        try:
+            return int(cache.incr(key))
+        except ValueError:  # the first of this minute
+            cache.add(key, 0, timeout=2 * WINDOW_SECONDS)
+            return int(cache.incr(key))
     except Exception as error:  # whatever the cache's client raises; without a cache work goes on uncounted
         log.warning("throttle.uncounted", error=str(error))
         return 0

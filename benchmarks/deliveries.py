@@ -75,25 +75,28 @@ def measure(facts: int, processes: int, threads: int) -> None:
     places = here.recv()
     prepare(facts, places)
     connections.close_all()
-    gate, over = context.Barrier(processes + 1), context.Event()
-    workers = [context.Process(target=work, args=(places, threads, gate, over), daemon=True) for _ in range(processes)]
+    gate, over, used = context.Barrier(processes + 1), context.Event(), context.Value("d", 0.0)
+    arguments = (places, threads, gate, over, used)
+    workers = [context.Process(target=work, args=arguments, daemon=True) for _ in range(processes)]
     for worker in workers:
         worker.start()
     configure(places)
     gate.wait()
-    begun = time.perf_counter()
+    begun, cpu = time.perf_counter(), time.process_time()
     drain()
     seconds = time.perf_counter() - begun
+    cpu = time.process_time() - cpu
     over.set()
-    report(seconds, facts)
-    here.send("end")
     for worker in workers:
         worker.join(20)
+    report(seconds, cpu + used.value, facts)
+    here.send("end")
 
 
 def configure(places: dict[str, Any]) -> None:
     from django.conf import settings
 
+    import config.celery  # noqa: F401 (doorbells are rung in memory)
     from events.channels import channels
 
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -107,7 +110,7 @@ def configure(places: dict[str, Any]) -> None:
     settings.SLACK_CARDS = settings.SLACK_CARDS | {"thing": None}
     options = {"topic": "things", "form": "plain"}
     entries: dict[str, dict[str, Any]] = {
-        "email": {"notifier": "events.notifiers.email.EmailNotifier"},
+        "email": {"notifier": "events.notifiers.email.EmailNotifier", "at_once": 4},
         "slack": {"notifier": "events.notifiers.slack.SlackNotifier", "alone": True},
         "kafka": {"notifier": "events.notifiers.kafka.KafkaNotifier", "options": options, "ordered": True},
         "webhooks": {"notifier": "events.notifiers.webhooks.WebhookNotifier", "alone": True, "lanes": True},
@@ -116,8 +119,8 @@ def configure(places: dict[str, Any]) -> None:
     channels.cache_clear()
 
 
-def work(places: dict[str, Any], threads: int, gate: Any, over: Any) -> None:
-    """One worker process: its threads serve whatever channel has something due."""
+def work(places: dict[str, Any], threads: int, gate: Any, over: Any, used: Any) -> None:
+    """One worker process: its threads serve whatever channel has something due; adds up the processor time it used."""
     import django
 
     django.setup()
@@ -131,17 +134,20 @@ def work(places: dict[str, Any], threads: int, gate: Any, over: Any) -> None:
         while not over.is_set():
             names = list(outbox.due_channels())
             random.shuffle(names)
-            for name in names:
-                outbox.deliver_channel(name)
-            over.wait(0.02)
+            if not sum(outbox.deliver_channel(name) for name in names):
+                over.wait(0.2)  # a doorbell would wake it
         connection.close()
 
     running = [threading.Thread(target=serve, daemon=True) for _ in range(threads)]
     gate.wait()
+    begun = time.process_time()
     for thread in running:
         thread.start()
+    over.wait()
+    with used:
+        used.value += time.process_time() - begun
     for thread in running:
-        thread.join(20)
+        thread.join(10)
 
 
 def prepare(facts: int, places: dict[str, Any]) -> None:
@@ -186,7 +192,7 @@ def _dead_endpoint() -> int:
     return WebhookEndpoint.objects.get(name="dead").pk
 
 
-def report(seconds: float, facts: int) -> None:
+def report(seconds: float, cpu: float, facts: int) -> None:
     from django.db.models import Count
 
     from events.models import Delivery
@@ -197,7 +203,8 @@ def report(seconds: float, facts: int) -> None:
     bare = bare_rows(200)
     print(
         f"{done} deliveries of {facts} facts in {seconds:.1f} s: {done / seconds:.0f} a second (goal {GOAL});"
-        f" bare rows marked one by one: {bare:.0f} a second"
+        f" bare rows marked one by one: {bare:.0f} a second;"
+        f" {cpu / done * 1000:.2f} ms of processor time for each, without database and stubs"
     )
 
 

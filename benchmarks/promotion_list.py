@@ -84,12 +84,12 @@ EVERYONE, OWN = "every tenant", "own requests only"
 
 
 @contextmanager
-def a_database() -> Iterator[None]:
+def a_database(*, fsync: bool = False) -> Iterator[None]:
     """Django, set up on a PostgreSQL that is gone afterwards."""
     from config.stack.postgres import PostgresServer
 
     with tempfile.TemporaryDirectory(prefix="stagepass-benchmark-") as place:
-        server = PostgresServer(Path(place) / "postgres", fsync=False)
+        server = PostgresServer(Path(place) / "postgres", fsync=fsync)
         os.environ |= {
             "DATABASE_URL": server.start(),
             "BROKER_URL": "redis://127.0.0.1:1/0",

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.wsgi import application as django
 from events.live.routes import live
+from iep.serving.hosts import PreviewHosts
 from iep.serving.routes import EntryPoints
 from tickets.mcp.routes import METADATA_PATH, mcp, metadata
 from tickets.mcp.routes import PATH as MCP_PATH
@@ -43,7 +44,7 @@ routes: list[BaseRoute] = [
     Route(MCP_PATH, mcp),
     Route(METADATA_PATH, metadata),
     Route(f"{METADATA_PATH}{MCP_PATH}", metadata),
-    Mount("/", EntryPoints(django_behind)),
+    Mount("/", django_behind),
 ]
 
 
@@ -54,4 +55,4 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
 
 
-application = Starlette(routes=routes, lifespan=lifespan)
+application = PreviewHosts(EntryPoints(Starlette(routes=routes, lifespan=lifespan)))

@@ -16,6 +16,7 @@ from events.chain import freezes
 from events.channels import channels
 from events.tracker.facts import FACTS
 from events.types import FACTS_OF_DELIVERY
+from iep.states import OTHER_FACTS
 from promotions.wire import ACTIONS
 from tickets.selectors.events import EVENT_NAMES
 
@@ -65,7 +66,7 @@ def facts() -> str:
     return _page(
         "Facts",
         "the transition tables, `promotions/wire.py`, `tickets/selectors/events.py`, `events/tracker/facts.py`, "
-        "`events/cdevents/facts.py`, `events/chain/freezes.py`, `events/types.py` and the "
+        "`events/cdevents/facts.py`, `events/chain/freezes.py`, `events/types.py`, `iep/states.py` and the "
         "`SUBSCRIBERS` setting",
         text + _table(("Fact", "Left by", "Heard by"), rows),
     )
@@ -73,7 +74,7 @@ def facts() -> str:
 
 def facts_left() -> dict[str, list[str]]:
     """Every fact type, with the steps of the tables that leave it."""
-    known = (*ACTIONS, *EVENT_NAMES, *FACTS, *RECEIVED, *FACTS_OF_DELIVERY, *freezes.FACTS)
+    known = (*ACTIONS, *EVENT_NAMES, *FACTS, *RECEIVED, *FACTS_OF_DELIVERY, *freezes.FACTS, *OTHER_FACTS)
     left_by: dict[str, list[str]] = {fact: [] for fact in known}
     for _, table in transition_tables():
         for edge in table:

@@ -12,6 +12,8 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTime
 from unfold.decorators import display
 
 import events.cdevents.admin
+import events.chain.admin
+import events.connections.admin
 import events.endpoints.admin
 import events.tracker.admin  # noqa: F401 (their pages are in rooms of their own)
 from core.admin import ReadOnlyAdmin, Verb

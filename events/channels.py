@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -25,8 +25,9 @@ class Channel:
     `notifier` is a class (see events/notifiers/base.py) made with `options`; or `handler(delivery)` tells one recipient
     of one fact and may return a receipt, and `recipients(fact)` names who is told (default: one nameless recipient).
     `but_not` takes facts out that `facts` let in. An `ordered` channel is served strictly in the order of the facts, by
-    one worker at a time; a channel that is `alone` also by one, in any order. With `lanes` each recipient is a channel of
-    its own, called `name:recipient`, that can be down while the others are not. `after(fact)` is called once the delivery
+    one worker at a time; a channel that is `alone` also by one, in any order; others by `at_once` workers (0: by as many as
+    there are). With `lanes` each recipient is a channel of its own, called `name:recipient`, that can be down while the
+    others are not. `after(fact)` is called once the delivery
     is on record as done (and may be missed in a crash: only for doorbells). `attempts` is how often it is tried before a
     person must look (None: for ever); `longest_wait` in seconds.
     """
@@ -41,6 +42,7 @@ class Channel:
     after: str = ""
     ordered: bool = False
     alone: bool = False
+    at_once: int = 0
     lanes: bool = False
     attempts: int | None = 12
     longest_wait: float = 900
@@ -58,6 +60,11 @@ class Channel:
         return f"{self.name}:{recipient}" if self.lanes else self.name
 
     @property
+    def places(self) -> int:
+        """How many may serve it at a time; 0: any number."""
+        return 1 if self.alone else self.at_once
+
+    @property
     def takes_batches(self) -> bool:
         return bool(self.notifier) and hasattr(load_callable(self.notifier), "send_batch")
 
@@ -66,6 +73,14 @@ class Channel:
         notifier: Any = self._load_notifier()
         outcomes: Sequence[dict[str, Any] | Exception | None] = notifier.send_batch(deliveries)
         return outcomes
+
+    def names(self, recipients: Collection[str]) -> dict[str, str]:
+        """How people know the recipients: as the notifier says, `deleted` for those that it knew once."""
+        notifier: Any = self._load_notifier() if self.notifier else None
+        if not hasattr(notifier, "names"):
+            return {recipient: recipient for recipient in recipients}
+        found: dict[str, str] = notifier.names(recipients)
+        return dict.fromkeys(recipients, "deleted") | found
 
     @contextmanager
     def open(self) -> Iterator[Handler]:

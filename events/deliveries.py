@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import CharField, Count, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 
 from accounts.models import User
 from accounts.roles import Capability
@@ -14,7 +16,7 @@ from accounts.selectors import tenants_where
 from core.clock import now
 from core.errors import NotFound, WrongState
 from events.channels import channels
-from events.models import ChannelHealth, Delivery, DeliveryState, WebhookEndpoint
+from events.models import ChannelHealth, Connection, Delivery, DeliveryState, WebhookEndpoint
 from events.outbox import retry_delivery, ring_channels
 from events.services import publish
 from events.types import Audience, Subject
@@ -58,8 +60,12 @@ def find_deliveries(user: User, wanted: DeliveryFilter) -> QuerySet[Delivery]:
     if wanted.channel:
         found = found.filter(Q(channel=wanted.channel) | Q(channel__startswith=f"{wanted.channel}:"))
     if wanted.text:
+        endpoints = WebhookEndpoint.objects.filter(name__iexact=wanted.text)
         found = found.filter(
-            Q(fact__subject_id__iexact=wanted.text) | Q(fact__type=wanted.text) | Q(recipient__iexact=wanted.text)
+            Q(fact__subject_id__iexact=wanted.text)
+            | Q(fact__type=wanted.text)
+            | Q(recipient__iexact=wanted.text)
+            | Q(channel__in=endpoints.values_list(Concat(Value("webhooks:"), Cast("pk", CharField()))))
         )
     return found
 
@@ -69,6 +75,20 @@ def visible_delivery(user: User, pk: int) -> Delivery:
     if found is None:
         raise NotFound("There is no delivery here that you may see.")
     return found
+
+
+def name_recipients(deliveries: Iterable[Delivery]) -> dict[int, tuple[str, str]]:
+    """By key: the channel and the recipient of each, in the words of people; a query for each kind of channel at most."""
+    by_channel: dict[str, list[Delivery]] = {}
+    for delivery in deliveries:
+        by_channel.setdefault(delivery.channel.partition(":")[0], []).append(delivery)
+    named: dict[int, tuple[str, str]] = {}
+    for base, several in by_channel.items():
+        channel = channels().get(base)
+        names = channel.names({delivery.recipient for delivery in several}) if channel else {}
+        for delivery in several:
+            named[delivery.pk] = base, names.get(delivery.recipient, delivery.recipient)
+    return named
 
 
 def may_see_any(user: User) -> bool:
@@ -85,10 +105,16 @@ class ChannelState:
     health: ChannelHealth | None
     waiting: int
     dead: int
+    where: str = ""
 
     @property
     def is_up(self) -> bool:
         return self.health is None or not self.health.failures
+
+    @property
+    def wants_attention(self) -> bool:
+        """Whether there is more to say than that it is up."""
+        return not self.is_up or self.waiting > 0 or self.dead > 0
 
     @property
     def rests(self) -> bool:
@@ -98,13 +124,11 @@ class ChannelState:
 def channel_states(user: User) -> list[ChannelState]:
     """Every channel, and the lanes of the endpoints that this person manages."""
     tenants = tenants_where(user, Capability.DECIDE_PROMOTION)
-    lanes = {
-        f"webhooks:{pk}": name
-        for pk, name in WebhookEndpoint.objects.filter(tenant__in=tenants).values_list("pk", "name")
-    }
-    labels = {name: name for name, channel in channels().items() if not channel.lanes} | {
-        name: f"webhook {label}" for name, label in lanes.items()
-    }
+    endpoints = WebhookEndpoint.objects.filter(tenant__in=tenants).values_list("pk", "name", "url")
+    connections = Connection.objects.filter(tenant__in=tenants, active=True)
+    lanes = {f"webhooks:{pk}": (f"webhook {name}", urlsplit(url).hostname or "") for pk, name, url in endpoints}
+    lanes |= {f"{each.kind}:{each.pk}": (str(each), urlsplit(each.url).hostname or "") for each in connections}
+    labels = {name: (name, "") for name, channel in channels().items() if not channel.lanes} | lanes
     health = {row.channel: row for row in ChannelHealth.objects.filter(channel__in=labels)}
     counts = {
         row["channel"]: row
@@ -115,9 +139,9 @@ def channel_states(user: User) -> list[ChannelState]:
         .annotate(dead=Count("pk", filter=Q(state=DeliveryState.DEAD)), all=Count("pk"))
     }
     states = []
-    for name, label in labels.items():
+    for name, (label, where) in labels.items():
         row = counts.get(name, {"dead": 0, "all": 0})
-        states.append(ChannelState(name, label, health.get(name), row["all"] - row["dead"], row["dead"]))
+        states.append(ChannelState(name, label, health.get(name), row["all"] - row["dead"], row["dead"], where))
     return states
 
 

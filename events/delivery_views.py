@@ -35,16 +35,22 @@ def delivery_list(request: HttpRequest) -> HttpResponse:
     wanted = deliveries.DeliveryFilter.of(request.GET)
     page = page_of(deliveries.find_deliveries(user, wanted), request.GET, size=PER_PAGE)
     states = deliveries.channel_states(user)
-    labels = {state.name: state.label for state in states}
+    places = {name: name for name in channels()} | {state.name: state.label for state in states}
+    if wanted.channel:
+        places.setdefault(wanted.channel, wanted.channel)
+    named = deliveries.name_recipients(page.rows)
     context = {
         "wanted": wanted,
         "page": page,
         "rows": [
-            (delivery, TONES[delivery.state], LABELS[delivery.state], labels.get(delivery.channel))
-            for delivery in page.rows
+            (delivery, TONES[delivery.state], LABELS[delivery.state], *named[delivery.pk]) for delivery in page.rows
         ],
-        "channels": states,
-        "names": list(channels()),
+        "channels": {
+            "busy": [state for state in states if state.wants_attention],
+            "idle": [state for state in states if not state.wants_attention],
+        },
+        "places": list(places.items()),
+        "wanted_label": places.get(wanted.channel, wanted.channel),
         "states": [(state, LABELS[state]) for state in DeliveryState.values],
     }
     part = is_partial(request) and request.GET.get("part") == "live"
@@ -58,7 +64,9 @@ def delivery_retry(request: HttpRequest, pk: int) -> HttpResponse:
     user = person_of(request)
     delivery = deliveries.visible_delivery(user, pk)
     deliveries.retry_one(delivery=delivery, by=user)
-    messages.success(request, f"{delivery.channel}: {delivery.fact.subject_id} is tried again now.")
+    [(channel, recipient)] = deliveries.name_recipients([delivery]).values()
+    told = f"{channel}, {recipient}" if recipient else channel
+    messages.success(request, f"{told}: {delivery.fact.subject_id} is tried again now.")
     return go(request, local_address(request, request.POST.get("next", "")))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -43,6 +44,7 @@ def _keep(form: PreferencesForm, user: User) -> bool:
     try:
         notices.set_preferences(
             modes=form.modes,
+            slack=form.slack_modes,
             quiet_from=typed["quiet_from"],
             quiet_until=typed["quiet_until"],
             digest_at=typed["digest_at"],
@@ -75,10 +77,19 @@ def mute(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """Asks by GET, leaves by POST: programs that follow every link in a mail change nothing."""
-    user, kind = read_unsubscribe_token(token)
-    if request.method == "POST":
-        notices.unsubscribe(user=user, kind=kind)
-    context = {"kind": notice_kinds()[kind], "email": user.email, "done": request.method == "POST"}
+    leaving = read_unsubscribe_token(token)
+    muted = request.POST.get("what") == "thing" and bool(leaving.subject_id)
+    if request.method == "POST" and muted:
+        notices.mute(subject_type=leaving.subject_type, subject_id=leaving.subject_id, by=leaving.user)
+    elif request.method == "POST":
+        notices.unsubscribe(user=leaving.user, kind=leaving.kind)
+    context = {
+        "kind": notice_kinds()[leaving.kind],
+        "email": leaving.user.email,
+        "thing": leaving.subject_id if leaving.subject_type in settings.MUTABLE_SUBJECTS else "",
+        "muted": muted,
+        "done": request.method == "POST",
+    }
     response = render(request, "notices/unsubscribe.html", context)
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import json
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from enum import Enum
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import structlog
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, QuerySet
 
-from core.canonical import utc_text
 from core.clock import now
 from core.context import acting_through
 from core.doorbell import ring
 from core.failpoints import failpoint
-from core.plugins import load_callable
-from core.sql import run
+from core.sql import build, columns, run
 from events import channel_health
+from events.attempts import Outcome, Takings, finish_many, note_failure
 from events.channels import Channel, Handler, channels, find_channel
 from events.models import Delivery, DeliveryState, DispatchCursor, DomainEvent
-from events.types import DeliveryFailed, DeliveryRefused
+from events.notifiers.filters import remembering
 
 log = structlog.get_logger(__name__)
 
 ROUTE_BATCH = 500
-CLAIMED_AT_ONCE = 20
+CLAIMED_AT_ONCE = 50
 # Longer than any handler takes; whoever dies while sending is followed by another after it.
 LEASE = dt.timedelta(seconds=45)
-FIRST_RETRY_SECONDS = 2.0
 # How many of an ordered channel that takes several at a time are handed to it at once.
 BATCH = 200
 
@@ -57,16 +53,21 @@ def _route_batch() -> tuple[int, set[str]]:
     cursor = DispatchCursor.objects.select_for_update(skip_locked=True).filter(pk=1).first()
     if cursor is None:  # another dispatcher is at it
         return 0, set()
-    facts = list(DomainEvent.objects.filter(sequence__gt=cursor.position).order_by("sequence")[:ROUTE_BATCH])
+    facts = list(
+        DomainEvent.objects.filter(sequence__gt=cursor.position)
+        .select_related("tenant")
+        .order_by("sequence")[:ROUTE_BATCH]
+    )
     if not facts:
         return 0, set()
-    deliveries = [
-        delivery
-        for fact in facts
-        for channel in channels().values()
-        if channel.wants(fact.type)
-        for delivery in _deliveries_of(fact, channel)
-    ]
+    with remembering():
+        deliveries = [
+            delivery
+            for fact in facts
+            for channel in channels().values()
+            if channel.wants(fact.type)
+            for delivery in _deliveries_of(fact, channel)
+        ]
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
     DispatchCursor.objects.filter(pk=1).update(position=facts[-1].sequence, moved_at=now())
     failpoint("before_route_commit")
@@ -115,29 +116,61 @@ def deliver_channel(name: str, *, limit: int = 200) -> int:
         return _bury_orphans(name)
     if channel.ordered:
         return _deliver_in_order(channel, limit)
-    if channel.alone:
-        with only_one(f"channel:{name}") as mine:
-            return _deliver_in_any_order(channel, limit) if mine else 0
-    return _deliver_in_any_order(channel, limit)
+    if not channel.places:
+        return _deliver_in_any_order(channel, limit)
+    with a_place(f"channel:{name}", channel.places) as mine:
+        return _deliver_in_any_order(channel, limit) if mine else 0
 
 
 def _deliver_in_any_order(channel: Channel, limit: int) -> int:
-    """Attempt one after the other; stop when the channel as a whole turns out to be down."""
+    """Attempt one after the other; stop when the channel as a whole turns out to be down.
+
+    Whoever had so much to do that more may be waiting has somebody go on, and on channels for several a second one help.
+    """
     if not channel_health.may_try(channel.name):
         return 0
     done = attempted = 0
     with channel.open() as handler:
         while attempted < limit and (claimed := _claim(channel, min(CLAIMED_AT_ONCE, limit - attempted))):
             attempted += len(claimed)
-            while claimed:
-                outcome = _attempt(channel, handler, claimed.pop(0))
-                if outcome is Outcome.DONE and not done:
-                    channel_health.note_up(channel.name)
-                done += outcome is Outcome.DONE
-                if outcome is Outcome.DOWN or _is_running_out(claimed):
-                    _give_back(claimed)
-                    return done
+            ended, down = _attempt_all(channel, handler, claimed)
+            if ended and not done:
+                channel_health.note_up(channel.name)
+            done += ended
+            if down:
+                return done
+    if attempted >= limit:
+        for _ in range(2 if channel.places > 1 else 1):
+            ring_channels({channel.name})
     return done
+
+
+def _attempt_all(channel: Channel, handler: Handler, claimed: list[Delivery]) -> tuple[int, bool]:
+    """Attempt what was claimed: how many were done, and whether to stop. What was not tried is given back."""
+    done, stop, waiting = 0, False, deque(claimed)
+    takings = Takings(channel)
+    try:
+        if expect := getattr(handler, "expect", None):
+            expect(claimed)
+        while waiting and not stop:
+            outcome = _attempt(channel, handler, waiting.popleft(), takings)
+            done += outcome is Outcome.DONE
+            stop = outcome is Outcome.DOWN or _is_running_out(waiting)
+    finally:
+        takings.settle()
+        if waiting:
+            _give_back(list(waiting))
+    return done, stop
+
+
+def _attempt(channel: Channel, handler: Handler, delivery: Delivery, takings: Takings) -> Outcome:
+    with acting_through("system", delivery.fact.request_id):
+        try:
+            receipt = handler(delivery) or {}
+        except Exception as error:
+            return note_failure(channel, delivery, error)
+        takings.add(delivery, receipt)
+        return Outcome.DONE
 
 
 def _bury_orphans(name: str) -> int:
@@ -147,27 +180,26 @@ def _bury_orphans(name: str) -> int:
     return 0
 
 
+_CLAIM = (
+    "WITH due AS (SELECT id FROM events_delivery WHERE channel = %(channel)s AND state IN ('queued', 'sending')"  # noqa: S608 (our own columns)
+    " AND (state = 'queued' AND next_at <= %(now)s OR state = 'sending' AND lease_until < %(now)s)"
+    " ORDER BY next_at, id LIMIT %(count)s FOR UPDATE SKIP LOCKED)"
+    " UPDATE events_delivery AS delivery SET state = 'sending', attempts = attempts + 1, lease_until = %(until)s FROM due"
+    f" WHERE delivery.id = due.id RETURNING {columns(Delivery, 'delivery')}"
+)
+
+
 def _claim(channel: Channel, count: int) -> list[Delivery]:
     """Take the next due deliveries by a lease; nobody else gets them until the lease ends."""
-    until = now() + LEASE
-    with transaction.atomic():
-        claimed = list(
-            Delivery.objects.filter(channel=channel.name)
-            .due()
-            .order_by("next_at", "id")
-            .select_for_update(skip_locked=True, of=("self",))
-            .select_related("fact__tenant")[:count]
-        )
-        Delivery.objects.filter(pk__in=[delivery.pk for delivery in claimed]).update(
-            state=DeliveryState.SENDING, attempts=F("attempts") + 1, lease_until=until
-        )
+    about = {"channel": channel.name, "now": now(), "count": count, "until": now() + LEASE}
+    claimed = [build(Delivery, row) for row in run(_CLAIM, about)]
+    facts = DomainEvent.objects.select_related("tenant").in_bulk({delivery.fact_id for delivery in claimed})
     for delivery in claimed:
-        delivery.state, delivery.lease_until = DeliveryState.SENDING, until
-        delivery.attempts += 1
-    return claimed
+        delivery.fact = facts[delivery.fact_id]
+    return sorted(claimed, key=lambda delivery: (delivery.next_at, delivery.pk))
 
 
-def _is_running_out(claimed: list[Delivery]) -> bool:
+def _is_running_out(claimed: Iterable[Delivery]) -> bool:
     """Whether the lease might end while the next one is being sent, so that someone else would send it too."""
     return any(delivery.lease_until is None or delivery.lease_until - now() < LEASE / 2 for delivery in claimed)
 
@@ -190,9 +222,10 @@ def _deliver_in_order(channel: Channel, limit: int) -> int:
         size = BATCH if channel.takes_batches else 1
         with channel.open() as handler:
             while done < limit and (claimed := _lease_next(channel, min(size, limit - done))):
-                ended = _attempt_batch(channel, claimed) if channel.takes_batches else 0
-                if not channel.takes_batches:
-                    ended = int(_attempt(channel, handler, claimed[0]) is Outcome.DONE)
+                if channel.takes_batches:
+                    ended = _attempt_batch(channel, claimed)
+                else:
+                    ended, _ = _attempt_all(channel, handler, claimed)
                 done += ended
                 if ended < len(claimed):
                     break
@@ -229,115 +262,38 @@ def _attempt_batch(channel: Channel, claimed: list[Delivery]) -> int:
     ends = list(itertools.zip_longest(claimed, outcomes))
     taken = [(delivery, end) for delivery, end in ends if isinstance(end, dict)]
     failpoint("before_delivery_done")
-    _finish_many(taken)
+    finish_many(taken)
     _give_back([delivery for delivery, end in ends if end is None])
     failures = [(delivery, end) for delivery, end in ends if isinstance(end, Exception)]
     for number, (delivery, failure) in enumerate(failures):
-        _note_failure(channel, delivery, failure, also_health=number == 0)
+        note_failure(channel, delivery, failure, also_health=number == 0)
     if taken:
         channel_health.note_up(channel.name)
     return len(taken)
 
 
-@contextmanager
-def only_one(name: str) -> Iterator[bool]:
+def only_one(name: str) -> AbstractContextManager[bool]:
     """A session lock by name: True for the one who has it; freed by the database when its holder dies."""
+    return a_place(name, 1)
+
+
+@contextmanager
+def a_place(name: str, places: int) -> Iterator[bool]:
+    """One of so many session locks by name: True for those who have one; freed by the database when their holder dies."""
+    keys = [name, *(f"{name}#{number}" for number in range(2, places + 1))]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
-        mine = bool(cursor.fetchone()[0])
+        mine = next((key for key in keys if _try_lock(cursor, key)), None)
     try:
-        yield mine
+        yield mine is not None
     finally:
-        if mine:
+        if mine is not None:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [mine])
 
 
-class Outcome(Enum):
-    """How an attempt ended: delivered, not this time (or never), or nothing gets through on this channel."""
-
-    DONE = "done"
-    FAILED = "failed"
-    DOWN = "down"
-
-
-def _attempt(channel: Channel, handler: Handler, delivery: Delivery) -> Outcome:
-    with acting_through("system", delivery.fact.request_id):
-        try:
-            receipt = handler(delivery) or {}
-        except Exception as error:
-            return _note_failure(channel, delivery, error)
-        failpoint("before_delivery_done")
-        _finish_many([(delivery, receipt)])
-        if channel.after:
-            load_callable(channel.after)(delivery.fact)
-        return Outcome.DONE
-
-
-def _note_failure(channel: Channel, delivery: Delivery, error: Exception, *, also_health: bool = True) -> Outcome:
-    if isinstance(error, DeliveryRefused):
-        _bury(delivery, str(error))
-        return Outcome.FAILED
-    _postpone(channel, delivery, error)
-    if isinstance(error, DeliveryFailed) and error.channel_down:
-        if also_health:
-            channel_health.note_down(channel.name, str(error), error.retry_after)
-        return Outcome.DOWN
-    return Outcome.FAILED
-
-
-def _mine(delivery: Delivery) -> Any:
-    """Only the holder of the current attempt may record its end."""
-    return Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.SENDING, attempts=delivery.attempts)
-
-
-def _finish_many(taken: Sequence[tuple[Delivery, dict[str, Any]]]) -> None:
-    """They were taken; one statement, prepared, for it is the one that every delivery needs."""
-    if taken:
-        run(
-            "UPDATE events_delivery AS delivery SET state = 'done', done_at = %s, lease_until = NULL, last_error = '',"
-            " receipt = found.receipt::jsonb FROM unnest(%s::bigint[], %s::int[], %s::text[])"
-            " AS found(id, attempts, receipt) WHERE delivery.id = found.id AND delivery.state = 'sending'"
-            " AND delivery.attempts = found.attempts",
-            [
-                now(),
-                [delivery.pk for delivery, _ in taken],
-                [delivery.attempts for delivery, _ in taken],
-                [json.dumps(receipt) for _, receipt in taken],
-            ],
-        )
-
-
-TRAIL = 20
-
-
-def _trail_of(delivery: Delivery, reason: str) -> list[dict[str, Any]]:
-    """What went wrong so far, the last attempts of it."""
-    return [*delivery.trail, {"at": utc_text(now()), "attempt": delivery.attempts, "error": reason[:500]}][-TRAIL:]
-
-
-def _bury(delivery: Delivery, reason: str) -> None:
-    trail = _trail_of(delivery, reason)
-    _mine(delivery).update(state=DeliveryState.DEAD, lease_until=None, last_error=reason, trail=trail)
-    log.error("delivery.dead", delivery=delivery.pk, channel=delivery.channel, reason=reason)
-
-
-def _postpone(channel: Channel, delivery: Delivery, error: Exception) -> None:
-    reason = str(error) or type(error).__name__
-    if channel.attempts is not None and delivery.attempts >= channel.attempts:
-        _bury(delivery, f"Given up after {delivery.attempts} attempts: {reason}")
-        return
-    wait = getattr(error, "retry_after", None) if isinstance(error, DeliveryFailed) else None
-    if wait is None:
-        wait = min(FIRST_RETRY_SECONDS * 2 ** (delivery.attempts - 1), channel.longest_wait) * random.uniform(0.8, 1.2)
-    _mine(delivery).update(
-        state=DeliveryState.QUEUED,
-        next_at=now() + dt.timedelta(seconds=wait),
-        lease_until=None,
-        last_error=reason,
-        trail=_trail_of(delivery, reason),
-    )
-    log.warning("delivery.postponed", delivery=delivery.pk, channel=channel.name, seconds=round(wait), reason=reason)
+def _try_lock(cursor: Any, key: str) -> bool:
+    cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key])
+    return bool(cursor.fetchone()[0])
 
 
 def retry_delivery(*, delivery: Delivery, again: bool = False) -> bool:

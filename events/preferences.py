@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.core import signing
-from django.db.models import Exists, OuterRef, Subquery, Value
-from django.db.models.functions import Coalesce, Lower
+from django.db.models import Exists, OuterRef
 
 from accounts.models import User
 from core.clock import now
 from core.errors import NotFound
-from events.models import DomainEvent, Mode, MutedSubject, NoticePreference, NoticeSettings
+from events.models import DomainEvent, HeldNotice, Mode, MutedSubject, NoticeChannel, NoticePreference, NoticeSettings
 from events.notifiers.base import notice_kinds
 from events.notifiers.digest import DIGEST
 
 _SALT = "events.unsubscribe"
+MOST_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +30,56 @@ class Verdict:
     skip: str = ""
 
 
-def find_reader(address: str, fact: DomainEvent, kind: str) -> User | None:
-    """The person with this address, and by the same query what they chose for this kind and thing."""
-    muted = MutedSubject.objects.filter(user=OuterRef("pk"), subject_type=fact.subject_type, subject_id=fact.subject_id)
-    mode = NoticePreference.objects.filter(user=OuterRef("pk"), kind=kind).values("mode")
-    return (
-        User.objects.select_related("notice_settings")
-        .annotate(chosen_mode=Coalesce(Subquery(mode), Value(Mode.NOW.value)), has_muted=Exists(muted))
-        .alias(lower_email=Lower("email"))  # as the index has it
-        .filter(lower_email=address.lower())
-        .first()
-    )
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A person as a channel needs to know them: what they chose there, and which things they muted."""
+
+    user: User
+    channel: NoticeChannel
+    modes: Mapping[str, str]
+    muted: Collection[tuple[str, str]]
+
+    def judge(self, fact: DomainEvent, kind: str) -> Verdict:
+        """What the preferences say about a notice of this kind at this moment."""
+        mode = self.modes.get(kind, default_mode(self.channel, kind))
+        if mode == Mode.NEVER:
+            return Verdict(skip="does not want this kind")
+        if (fact.subject_type, fact.subject_id) in self.muted:
+            return Verdict(skip="muted it")
+        if kind == DIGEST:  # it has waited already
+            return Verdict()
+        settings = getattr(self.user, "notice_settings", None) or NoticeSettings(user=self.user)
+        if mode == Mode.DIGEST:
+            return Verdict(hold_until=next_digest(settings, zone_of(self.user), now()))
+        return Verdict(hold_until=end_of_quiet(settings, zone_of(self.user), now()))
 
 
-def judge(reader: User, kind: str) -> Verdict:
-    """What the preferences that came with `find_reader` say about a notice of this kind at this moment."""
-    mode = reader.chosen_mode  # type: ignore[attr-defined]
-    if mode == Mode.NEVER:
-        return Verdict(skip="does not want this kind")
-    if reader.has_muted:  # type: ignore[attr-defined]
-        return Verdict(skip="muted it")
-    if kind == DIGEST:  # it has waited already
-        return Verdict()
-    settings = getattr(reader, "notice_settings", None) or NoticeSettings(user=reader)
-    if mode == Mode.DIGEST:
-        return Verdict(hold_until=next_digest(settings, zone_of(reader), now()))
-    return Verdict(hold_until=end_of_quiet(settings, zone_of(reader), now()))
+def find_readers(users: Iterable[User], channel: NoticeChannel, facts: Collection[DomainEvent]) -> dict[int, Reader]:
+    """By key of the account: what each of them chose on the channel and muted of what the facts are about; two queries.
+
+    Load `notice_settings` with the users.
+    """
+    people = {user.pk: user for user in users}
+    modes: dict[int, dict[str, str]] = {}
+    rows = NoticePreference.objects.filter(user__in=people, channel=channel).values_list("user", "kind", "mode")
+    for user, kind, mode in rows.order_by():
+        modes.setdefault(user, {})[kind] = mode
+    muted: dict[int, set[tuple[str, str]]] = {}
+    things = MutedSubject.objects.filter(user__in=people, subject_id__in={fact.subject_id for fact in facts})
+    for user, *thing in things.order_by().values_list("user", "subject_type", "subject_id"):
+        muted.setdefault(user, set()).add((thing[0], thing[1]))
+    return {pk: Reader(user, channel, modes.get(pk, {}), muted.get(pk, ())) for pk, user in people.items()}
+
+
+def hold(user: User, fact: DomainEvent, until: dt.datetime, channel: NoticeChannel) -> dict[str, Any]:
+    """Keep it for the person's digest on this channel; the receipt."""
+    HeldNotice.objects.get_or_create(user=user, fact=fact, channel=channel, defaults={"due_at": until})
+    return {"held_until": until.isoformat()}
+
+
+def default_mode(channel: NoticeChannel, kind: str) -> Mode:
+    """What holds where nothing was chosen; whoever asked for a digest somewhere gets it there."""
+    return Mode.NOW if kind == DIGEST else channel.default
 
 
 def modes_for(kind: str) -> list[str]:
@@ -108,18 +134,33 @@ def is_muted(user: User, subject_type: str, subject_id: str) -> bool:
     return MutedSubject.objects.filter(user=user, subject_type=subject_type, subject_id=subject_id).exists()
 
 
-def unsubscribe_token(user: User, kind: str) -> str:
-    """Lets whoever holds the mail leave this kind of notice, and do nothing else."""
-    return signing.dumps([str(user.public_id), kind], salt=_SALT)
+def unsubscribe_token(user: User, kind: str, subject: tuple[str, str] = ("", "")) -> str:
+    """Lets whoever holds the mail leave this kind of notice or mute the thing that it is about, and do nothing else."""
+    return signing.dumps([str(user.public_id), kind, *subject], salt=_SALT)
 
 
-def read_unsubscribe_token(token: str) -> tuple[User, str]:
-    """Whom and what kind the token is about; NotFound for a made-up one or a closed account."""
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Whom a link in a mail is about, which kind of notice, and which thing."""
+
+    user: User
+    kind: str
+    subject_type: str = ""
+    subject_id: str = ""
+
+
+def read_unsubscribe_token(token: str) -> Leaving:
+    """What the token says; NotFound for a made-up one or a closed account."""
     try:
-        public_id, kind = signing.loads(token, salt=_SALT)
+        public_id, kind, *subject = signing.loads(token, salt=_SALT)
     except (signing.BadSignature, ValueError, TypeError):
-        public_id, kind = None, ""
+        public_id, kind, subject = None, "", []
     user = User.objects.filter(public_id=public_id, is_active=True).first() if public_id else None
     if user is None or kind not in notice_kinds():
         raise NotFound("This link is not valid any more. Change what you hear of on your profile.")
-    return user, kind
+    return Leaving(user, kind, *subject)
+
+
+def muted_things(user: User) -> list[MutedSubject]:
+    """What the person does not want to hear of, the last one first."""
+    return list(MutedSubject.objects.filter(user=user).order_by("-created_at", "-pk")[:MOST_LISTED])

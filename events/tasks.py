@@ -6,6 +6,7 @@ from celery import shared_task
 
 from core.doorbell import ring
 from events import notices, outbox, reminders
+from events.cdevents.retention import forget_old_received
 from events.cdevents.webhooks import deliveries
 from events.chain import following
 from events.endpoints.services import switch_off_failing_endpoints
@@ -45,8 +46,8 @@ def sweep_inbound() -> None:
 @shared_task(name="events.sweep_digests")
 def sweep_digests() -> None:
     """Compile the digests whose time has come; each once, however many sweep."""
-    for user in notices.people_with_due_notices():
-        notices.compile_digest(user=user)
+    for user, channel in notices.due_digests():
+        notices.compile_digest(user=user, channel=channel)
 
 
 @shared_task(name="events.sweep_locks")
@@ -58,8 +59,9 @@ def sweep_locks() -> None:
 
 @shared_task(name="events.forget_old_events")
 def forget_old_events() -> None:
-    """Delete events that are older than the setting keeps."""
+    """Delete events, and what was received, that are older than the settings keep."""
     retention.forget_old_events()
+    forget_old_received()
 
 
 @shared_task(name="events.perform_slack_call")

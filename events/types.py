@@ -12,7 +12,7 @@ from accounts.roles import Capability
 FACTS_OF_DELIVERY = (
     "webhook.created", "webhook.changed", "webhook.secret_rotated", "webhook.enabled", "webhook.disabled",
     "webhook.deleted", "webhook.tested", "delivery.retried",
-    "notices.digested", "notices.given_up", "notices.token_expires",
+    "notices.digested", "notices.given_up", "notices.token_expires", "connection.created", "connection.changed",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from core.rest import both_spellings
-from events import delivery_views, notice_views, views, webhooks
+from events import delivery_views, notice_api, notice_previews, notice_views, views, webhooks
 from events.cdevents import pages
 from events.endpoints import api as webhook_api
 from events.endpoints import views as webhook_views
@@ -22,6 +22,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("activity/", views.activity_page, name="activity"),
     path("activity/export.<str:form>", views.activity_export, name="activity_export"),
     path("deliveries/", delivery_views.delivery_list, name="deliveries"),
+    path("deliveries/mails/", notice_previews.preview, name="mails"),
+    path("deliveries/mails/<slug:kind>/", notice_previews.body, name="mail_body"),
     path("deliveries/retry/", delivery_views.delivery_retry_all, name="delivery_retry_all"),
     path("deliveries/<int:pk>/retry/", delivery_views.delivery_retry, name="delivery_retry"),
     path("deliveries/webhooks/", webhook_views.webhook_list, name="webhooks"),
@@ -31,6 +33,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both_spellings("v1/webhooks", webhook_api.WebhooksView.as_view(), "api_webhooks"),
     *both_spellings("v1/webhooks/<int:webhook>", webhook_api.OneWebhookView.as_view(), "api_webhook"),
     *both_spellings("v1/webhooks/<int:webhook>/secret", webhook_api.WebhookSecretView.as_view(), "api_webhook_secret"),
+    *both_spellings("v1/me/muted", notice_api.MutedView.as_view(), "api_muted"),
+    *both_spellings("v1/me/muted/<str:kind>/<str:thing>", notice_api.OneMutedView.as_view(), "api_one_muted"),
     path("webhooks/slack/actions", slack.actions, name="slack_actions"),
     path("webhooks/slack/commands", slack.commands, name="slack_commands"),
     path("profile/slack/", notice_views.slack, name="slack_account"),

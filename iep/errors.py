@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from core.errors import Conflict, DomainError, NotFound
 from iep.types import Conflict as Clash
@@ -54,10 +55,30 @@ class KeyConflict(Conflict):
         )
 
 
+class Twins(Conflict):
+    """Two paths that are one file on some systems."""
+
+    code = "twins"
+
+    def __init__(self, found: Mapping[str, str]) -> None:
+        sentences = [f"{new} and {old} are one file on some systems." for new, old in sorted(found.items())]
+        super().__init__(
+            f"{' '.join(sentences[:5])} Rename one, or remove the one that is there.", details={"paths": sorted(found)}
+        )
+
+
 class ChangedSince(Conflict):
     """A later release changed what is to be taken back."""
 
     code = "changed_since"
+
+
+class BadSignature(DomainError):
+    """Nobody who is trusted signed this."""
+
+    status = 422
+    code = "bad_signature"
+    title = "The signature does not fit"
 
 
 class PolicyRefused(DomainError):
@@ -69,5 +90,7 @@ class PolicyRefused(DomainError):
 
     def __init__(self, verdicts: Iterable[Verdict]) -> None:
         every = list(verdicts)
-        against = " ".join(verdict.reason for verdict in every if verdict.outcome == "block")
+        # Two policies may miss the same thing; one sentence says it.
+        against = " ".join(dict.fromkeys(verdict.reason for verdict in every if verdict.outcome == "block"))
         super().__init__(against, details={"verdicts": [verdict.as_json() for verdict in every]})
+        self.judgement: Any = None  # what is on record of it, where that was not undone with the caller's transaction

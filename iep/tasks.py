@@ -1,11 +1,11 @@
-"""Celery: mirrors of repositories, the import graph, maps that are needed no more."""
+"""Celery: mirrors of repositories, the import graph, maps that are needed no more, stamps that nobody touches."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
 from core.context import acting_through
-from iep.services import upkeep
+from iep.services import remind_of_stale_stamps, upkeep
 
 
 @shared_task(name="iep.sweep_mirrors")
@@ -23,3 +23,9 @@ def sweep_imports() -> int:
 @shared_task(name="iep.forget_old_maps")
 def forget_old_maps() -> int:
     return upkeep.forget_maps()
+
+
+@shared_task(name="iep.remind_of_stale")
+def remind_of_stale() -> int:
+    with acting_through("system"):
+        return remind_of_stale_stamps()

@@ -52,6 +52,11 @@ def ending(path: str) -> str:
     return path.rpartition("/")[2].rpartition(".")[2].lower()
 
 
+def fold(path: str) -> str:
+    """What two paths have in common that are one file where cases are not told apart."""
+    return path.casefold()
+
+
 def fault_of_path(path: str) -> str:
     """What is wrong with the path, empty when nothing is."""
     parts = path.split("/")
@@ -95,7 +100,7 @@ def check_files(files: Sequence[File], removed: Iterable[str]) -> None:
 
 
 def _note_twin(folded: dict[str, str], path: str, field: str, errors: dict[str, list[str]]) -> None:
-    twin = folded.setdefault(path.casefold(), path)
+    twin = folded.setdefault(fold(path), path)
     if twin is not path:
         sentence = f"{path[:80]} and {twin[:80]} are one file on some systems. Rename one."
         errors.setdefault(f"{field}.path", []).append(sentence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from events.chain.clearance import Answer, Objection, Question
 from events.chain.kinds import environment_named
@@ -19,14 +19,15 @@ def check_approval(question: Question) -> Iterable[Objection]:
     of a request is told to those who may see it.
     """
     of_service = PromotionRequest.objects.filter(tenant=question.tenant, target_name=question.service)
-    newest = of_service.order_by("-pk").first()
-    if newest is None or environment_named(newest.target_environment) != question.environment:
-        return
-    current = of_service.filter(state__in=ACTIVE)
+    seen = PromotionRequest.objects.visible_to(question.user).filter(pk=OuterRef("pk"))
+    current = of_service.filter(state__in=ACTIVE).annotate(is_seen=Exists(seen))
     if question.version:
         plain = question.version.removeprefix("v")
         current = current.filter(Q(version=plain) | Q(version=f"v{plain}"))
     request = current.order_by("-pk").first()
+    newest = request or of_service.order_by("-pk").first()
+    if newest is None or environment_named(newest.target_environment) != question.environment:
+        return
     if request is None:
         what = f"{question.service} {question.version}".strip()
         yield Objection(
@@ -34,11 +35,10 @@ def check_approval(question: Question) -> Iterable[Objection]:
             f"Nobody asked to bring {what} to {question.environment}. Make a promotion request and have it approved.",
         )  # fmt: skip
     elif request.state in (State.PENDING, State.SCHEDULED):
-        yield _waiting(question, request)
+        yield _waiting(request, seen=request.is_seen)
 
 
-def _waiting(question: Question, request: PromotionRequest) -> Objection:
-    seen = PromotionRequest.objects.visible_to(question.user).filter(pk=request.pk).exists()
+def _waiting(request: PromotionRequest, *, seen: bool) -> Objection:
     name = request.number if seen else "Its request"
     details = {"request": request.number} if seen else {}
     if request.state == State.SCHEDULED:

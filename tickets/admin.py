@@ -13,12 +13,13 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from core.admin import Form, ReadOnlyAdmin, Verb
+from core.admin import Admin, Form, ReadOnlyAdmin, Verb
 from tickets import permissions, services
-from tickets.models import Comment, Project, StageTask, Ticket, Worker
+from tickets.models import Comment, JiraProject, Project, StageTask, Ticket, Worker
 from tickets.models.projects import PROJECT_SETTINGS
 from tickets.models.tickets import SEARCH_VECTOR
 from tickets.states import TICKET, TaskState
+from tickets.validation import faults_of_jira_project as faults_of
 
 STATE_COLOURS = {
     "open": "info", "reopened": "info", "in_progress": "info", "in_review": "info", "reviewed": "info",
@@ -282,6 +283,38 @@ class ProjectAdmin(TenantsOwnAdmin):
     list_filter = (("tenant", AutocompleteSelectFilter),)
     list_select_related = ("tenant",)
     search_fields = ("key", "prefix")
+
+
+class JiraProjectForm(forms.ModelForm):
+    """Which project goes along with which; the status map is read line by line."""
+
+    class Meta:
+        model = JiraProject
+        fields = (
+            "connection", "key", "project", "acts_as", "statuses", "opens_tickets", "opens_issues", "issue_type",
+            "comments",
+        )  # fmt: skip
+
+    def clean(self) -> Any:
+        found = super().clean() or {}
+        for field, sentences in faults_of(found).items():
+            if field in self.fields:
+                self.add_error(field, sentences)
+        return found
+
+
+@admin.register(JiraProject)
+class JiraProjectAdmin(Admin):
+    """Projects of a Jira that tickets go along with, and how their states are called there."""
+
+    form = JiraProjectForm
+    list_display = ("key", "project", "connection", "acts_as", "opens_tickets", "opens_issues")
+    list_select_related = ("project", "connection", "acts_as")
+    search_fields = ("key", "project__key")
+    autocomplete_fields = ("connection", "project", "acts_as")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("tickets.delete_jiraproject"))
 
 
 @admin.register(Comment)

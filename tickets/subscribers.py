@@ -6,11 +6,23 @@ from typing import Any
 
 from accounts.roles import Capability
 from accounts.selectors import holders_of
+from core.context import acting_through
 from core.errors import DomainError
-from events.models import Delivery, DomainEvent
+from events.chain.following import follow_log
+from events.chain.keys import scoped
+from events.chain.queries import tickets_carried
+from events.models import Connection, ConnectionKind, Delivery, DomainEvent, ReceivedEvent
 from tickets.models import Comment, Ticket
 from tickets.selectors import find_mentions
-from tickets.services import follow_event, obey_command, resolve_deployed_ticket, take_back_deployed_ticket
+from tickets.services import (
+    follow_event,
+    follow_issue,
+    obey_command,
+    resolve_deployed_ticket,
+    take_back_deployed_ticket,
+)
+from tickets.services.issues import Heard
+from tickets.types import JIRA_SURFACE, origin_of
 
 
 def follow_deployment(delivery: Delivery) -> dict[str, Any]:
@@ -29,13 +41,49 @@ def follow_deployment(delivery: Delivery) -> dict[str, Any]:
 def follow_received_event(delivery: Delivery) -> dict[str, Any]:
     """Move the tickets that a received event names, and obey the commands of its commits; twice changes nothing.
 
-    Each only where the ticket's project says so. The receipt names what was done and what was refused.
+    A deployment moves the tickets that the chain knows to have come with it. Each only where the ticket's project says so.
+    The receipt names what was done and what was refused.
     """
     fact = delivery.fact
-    moved = {ticket.key: verb for ticket in _keyed(fact, fact.data["tickets"], "follow_events")
+    if fact.data.get("issue"):
+        return {"issue": _follow_issue(fact)}
+    moved = {ticket.key: verb for ticket in _keyed(fact, [*fact.data["tickets"], *_carried(fact)], "follow_events")
              if (verb := follow_event(ticket=ticket, fact=fact))}  # fmt: skip
     commands = [_obey(fact, number, command) for number, command in enumerate(fact.data.get("commands", []))]
     return {"moved": moved, "commands": [said for said in commands if said]}
+
+
+def _carried(fact: DomainEvent) -> list[str]:
+    """The tickets of a deployment's commits since the last one, as far as the chain knows of them by now."""
+    event = fact.data["event"]
+    if event["subject"] != "service" or event["predicate"] not in {"deployed", "upgraded"}:
+        return []
+    follow_log()
+    return tickets_carried(fact.tenant_id or 0, scoped(event["source"], event["id"]))
+
+
+_HAPPENED = {"jira:issue_created": "created", "jira:issue_deleted": "deleted", "comment_created": "commented"}
+
+
+def _follow_issue(fact: DomainEvent) -> list[str]:
+    """What an issue's ticket did; nothing unless a connection listens to the webhook that told of it."""
+    event = ReceivedEvent.objects.get(pk=fact.data["received"])
+    connection = Connection.objects.filter(
+        source=event.webhook_id or 0, kind=ConnectionKind.JIRA, active=True
+    ).first()  # fmt: skip
+    if connection is None:
+        return []
+    content, told = event.body["subject"]["content"], event.body["customData"]["stagepass"]
+    heard = Heard(
+        id=fact.data["issue"],
+        what=_HAPPENED.get(told["action"], "updated"),
+        at=event.happened_at,
+        url=content["uri"],
+        title=content.get("summary", ""),
+        told=told["issue"],
+    )
+    with acting_through(JIRA_SURFACE, origin_of(connection.pk, event.pk)):
+        return follow_issue(connection=connection, heard=heard)
 
 
 def _obey(fact: DomainEvent, number: int, command: dict[str, str]) -> str:

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from tickets.models import Comment, StageTask, Ticket
 
 PLANNED = "Planned"
+# The face through which tickets follow a Jira; the request id of its facts says which, so that nothing is told back.
+JIRA_SURFACE = "jira"
+# What an issue is labelled that was made for a ticket, before the ticket's key.
+ISSUE_LABEL = "stagepass-"
+
+
+def origin_of(connection: int, received: int | str = "") -> str:
+    """The request id of what a connection brought about."""
+    return f"jira:{connection}:{received}"
 
 
 class TicketType(models.TextChoices):

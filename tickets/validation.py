@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core.errors import InvalidInput
+from tickets.models.outside import read_statuses
 from tickets.models.projects import PROJECT_SETTINGS
+from tickets.states import State
 from tickets.types import PLANNED, LinkKind, PlanStep, Priority, TicketContent, TicketType
 
 MAX_TITLE = 300
@@ -45,6 +47,11 @@ class Complaints:
     def raise_if_any(self) -> None:
         if self.errors:
             raise InvalidInput(self.errors)
+
+
+def without_controls(text: str) -> str:
+    """A text from outside as ours may be."""
+    return _CONTROL.sub("", text)
 
 
 def clean_text(field: str, text: str, *, minimum: int = 0, longest: int = MAX_TEXT, what: str = "text") -> str:
@@ -189,3 +196,23 @@ def _is_web_address(url: str) -> bool:
         return False
     plain = not any(character.isspace() or ord(character) < 32 for character in url)
     return parts.scheme in {"http", "https"} and bool(parts.hostname) and port_is_fine and len(url) <= 1000 and plain
+
+
+def faults_of_jira_project(given: dict[str, Any]) -> dict[str, list[str]]:
+    """What is wrong with a pairing of projects, by field; models are given as they are."""
+    complaints = Complaints()
+    connection, project, text = given.get("connection"), given.get("project"), given.get("statuses", "")
+    if connection and project:
+        same = connection.tenant_id == project.tenant_id
+        complaints.unless(same, "project", "The project and the connection have to be of the same tenant.")
+        complaints.unless(connection.kind == "jira", "connection", "Choose a connection to a Jira.")
+    words = set(State.values) | {f"stamp.{stage}" for stage in ("dev", "qa", "prod", "closed")}
+    words |= {f"request.{step}" for step in ("approved", "rejected", "deployed", "failed", "rolled_back")}
+    try:
+        unknown = sorted({ours for ours, _ in read_statuses(text)} - words)
+    except ValueError as error:
+        complaints.unless(False, "statuses", str(error))
+    else:
+        told = f"There is no {', '.join(unknown)} here; known: {', '.join(sorted(words))}."
+        complaints.unless(not unknown, "statuses", told)
+    return complaints.errors

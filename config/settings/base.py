@@ -16,6 +16,8 @@ from config.settings.import_maps import (  # noqa: F401
     IEP_POLICIES,
     IEP_POLICY_SECONDS,
     IEP_SIGN_OFFS,
+    IEP_STALE_AFTER,
+    PREVIEW_HOST,
     SANITY_COMMANDS,
 )
 from config.settings.logs import LOGGING  # noqa: F401
@@ -36,6 +38,8 @@ SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
 DEBUG = False
 DEMO = False
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
+if PREVIEW_HOST:
+    ALLOWED_HOSTS += ["." + PREVIEW_HOST.partition(":")[0]]
 
 INSTALLED_APPS = [
     "core.apps.CoreConfig",
@@ -308,6 +312,8 @@ SUBSCRIBERS: dict[str, dict[str, Any]] = {
     "email": {
         "facts": ("*",),
         "notifier": "events.notifiers.email.EmailNotifier",
+        # Each with a connection of its own to the mail server.
+        "at_once": 4,
         # About a day: 50 minutes of doubling waits, then one attempt each hour.
         "attempts": 36,
         "longest_wait": 3600,
@@ -318,9 +324,14 @@ SUBSCRIBERS |= outside_channels()
 NOTICES = [
     "promotions.notifiers.notices.NOTICES",
     "tickets.notifiers.notices.NOTICES",
+    "iep.notifiers.releases.NOTICES",
+    "iep.notifiers.notices.NOTICES",
     "events.notifiers.operations.NOTICES",
     "events.notifiers.digest.NOTICES",
 ]
+
+# The kinds of things that a person can mute, each with a page that has the button.
+MUTABLE_SUBJECTS = ("promotion", "ticket")
 
 # Open event streams: their address, and how many of one process and of one person there.
 LIVE_STREAM_URL = "/live"
@@ -341,7 +352,9 @@ AUDIT_AUTHOR_DOMAIN = env.text("GIT_AUTHOR_DOMAIN")
 AUDIT_SIGNING_KEY = env.text("GIT_SIGNING_KEY")
 POLICIES: dict[str, dict[str, Any]] = {
     "stated checks": {"BACKEND": "promotions.policies.stated_checks.StatedChecks"},
+    "stamped checks": {"BACKEND": "promotions.policies.stamped_checks.StampedChecks"},
     "staging version": {"BACKEND": "promotions.policies.staging_version.StagingRunsVersion"},
+    "freezes": {"BACKEND": "promotions.policies.freezes.NoFreeze"},
 }
 DEPLOYERS: dict[str, dict[str, Any]] = {
     "none": {"BACKEND": "promotions.deployers.null.NullDeployer"},

@@ -27,8 +27,8 @@ KAFKA_ENVELOPE = env.text("KAFKA_ENVELOPE")
 KAFKA_STREAMS: dict[str, dict[str, tuple[str, ...]]] = {
     "requests": {"facts": ("promotion.*", "deployment.*"), "but_not": ("promotion.*reminded", "promotion.*escalated")},
     "tickets": {"facts": ("ticket.*", "worker.*")},
-    "events": {"facts": ("event.*", "lock.*", "catalog.*")},
-    "import-maps": {"facts": ("application.*", "module.*", "stamp.*", "map.*", "import_map.*", "release.*", "iep.*")},
+    "events": {"facts": ("event.*", "lock.*", "catalog.*", "freeze.*")},
+    "import-maps": {"facts": ("application.*", "stamp.*")},
 }
 KAFKA_TOPICS: dict[str, str] = dict(item.partition("=")[::2] for item in env.items("KAFKA_TOPICS"))
 
@@ -74,8 +74,43 @@ def slack_channels() -> dict[str, dict[str, Any]]:
             "alone": True,
             "attempts": 36,
             "longest_wait": 3600,
-        }
+        },
+        "slack-people": {
+            "facts": ("*",),
+            "notifier": "events.notifiers.slack_people.SlackPeopleNotifier",
+            "alone": True,
+            "attempts": 12,
+            "longest_wait": 3600,
+        },
     }
+
+
+# Jira and GitHub: how the things of an app are read for those who follow tickets there; connections are in the admin.
+MILESTONES = {
+    "ticket": "tickets.notifiers.milestones.read",
+    "stamp": "iep.notifiers.milestones.read",
+    "promotion": "promotions.notifiers.milestones.read",
+}
+_FOLLOWING = {"alone": True, "lanes": True, "attempts": 20, "longest_wait": 21_600}
+JIRA = {
+    "facts": (
+        "ticket.opened", "ticket.commented", "ticket.started", "ticket.re*", "ticket.testing_started",
+        "ticket.approval_requested", "ticket.approved", "ticket.declined", "ticket.closed", "ticket.stage_returned",
+        "stamp.*", "promotion.*", "deployment.succeeded", "deployment.failed",
+    ),
+    "but_not": (
+        "stamp.updated", "stamp.rebased", "stamp.stale", "promotion.*reminded", "promotion.*escalated",
+        "promotion.edited",
+    ),
+    "notifier": "tickets.notifiers.jira.JiraNotifier",
+    **_FOLLOWING,
+}  # fmt: skip
+GITHUB = {
+    "facts": ("stamp.*", "promotion.*", "deployment.succeeded", "deployment.failed"),
+    "but_not": JIRA["but_not"],
+    "notifier": "tickets.notifiers.github.GitHubNotifier",
+    **_FOLLOWING,
+}
 
 
 # Webhooks out
@@ -95,4 +130,4 @@ def outside_channels() -> dict[str, dict[str, Any]]:
         "attempts": 20,
         "longest_wait": 21_600,
     }
-    return {"webhooks": webhooks, **slack_channels(), **kafka_channels()}
+    return {"webhooks": webhooks, "jira": JIRA, "github": GITHUB, **slack_channels(), **kafka_channels()}

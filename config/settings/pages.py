@@ -12,7 +12,11 @@ NAVIGATION = [
     {"label": "Activity", "icon": "activity", "url_name": "activity"},
 ]
 # What the page of a ticket shows of other apps: callables that take the person and the ticket.
-TICKET_RELATED = ["promotions.pages.related.requests_naming", "iep.pages.dossier.stamps_of"]
+TICKET_RELATED = [
+    "promotions.pages.related.requests_naming",
+    "iep.pages.dossier.stamps_of",
+    "tickets.pages.issues.issues_of",
+]
 # What the page of an event shows of other apps: callables that take the person and the event.
 EVENT_RELATED = ["tickets.pages.related.ticket_of_event"]
 # The server-sent-event stream of a tab; empty: pages refresh every ten seconds instead.

@@ -16,3 +16,7 @@ TRACKER_ANONYMOUS_RIGHTS = env.items("TRACKER_ANONYMOUS_RIGHTS")
 TRACKER_AUTO_LOCK = env.text("TRACKER_AUTO_LOCK")
 TRACKER_LOCK_LIFETIME = dt.timedelta(hours=float(env.text("TRACKER_LOCK_HOURS")))
 TRACKER_RETENTION = dt.timedelta(days=float(env.text("TRACKER_RETENTION_DAYS")))
+
+# What was received as CDEvents and by webhooks
+RECEIVED_RETENTION = dt.timedelta(days=float(env.text("RECEIVED_RETENTION_DAYS")))
+DEAD_LETTER_RETENTION = dt.timedelta(days=float(env.text("DEAD_LETTER_RETENTION_DAYS")))

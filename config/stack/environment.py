@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[2]
 PASSED_ON = (
     *("SECRET_KEY", "DATABASE_URL", "BROKER_URL", "CACHE_URL", "EMAIL_", "ALLOWED_HOSTS", "DJANGO_", "STAGEPASS_"),
     *("GIT_REMOTE", "GIT_AUTHOR_DOMAIN", "GIT_SIGNING_KEY", "AWX_", "SSO_", "MFA", "OPS_EMAILS", "PROMOTION_", "LOG_"),
-    *("BLOBS_", "IEP_"),
-    *("BREAK_GLASS_", "LIVE_", "TRACKER_", "METRICS_", "SLACK_", "KAFKA_", "WEBHOOK_", "JIRA_", "SENTRY_DSN", "OTEL_"),
+    *("BLOBS_", "AWS_", "IEP_"),
+    *("BREAK_GLASS_", "LIVE_", "TRACKER_", "METRICS_", "SLACK_", "KAFKA_", "WEBHOOK_", "SENTRY_DSN", "OTEL_"),
+    *("RECEIVED_", "DEAD_LETTER_"),
 )
 
 

@@ -33,6 +33,7 @@ class Profile:
 PROFILES = {
     "standard": Profile("0.5.1", frozenset({Kind.STANDARD, Kind.CUSTOM_APPROVAL})),
     "custom": Profile("0.5.1", frozenset({Kind.STANDARD, Kind.CUSTOM_APPROVAL, Kind.STATE})),
+    "legacy": Profile("0.4.1", frozenset({Kind.STANDARD, Kind.CUSTOM_APPROVAL})),
     "draft": Profile("0.6.0-draft", frozenset({Kind.STANDARD, Kind.APPROVAL})),
     "draft-custom": Profile("0.6.0-draft", frozenset(Kind)),
 }
@@ -56,7 +57,8 @@ def cdevents_of(fact: DomainEvent, *, profile: str = "standard") -> list[dict[st
     Load the fact's tenant with it. InvalidInput for an unknown profile.
     """
     chosen = profile_named(profile)
-    return [_body(fact, said, chosen) for said in saying_of(fact) if said.kind in chosen.kinds]
+    bodies = [_body(fact, said, chosen) for said in saying_of(fact) if said.kind in chosen.kinds]
+    return [as_of_0_4(body) for body in bodies] if chosen.spec == "0.4.1" else bodies
 
 
 def type_of(said: Said) -> str:
@@ -69,7 +71,7 @@ def _body(fact: DomainEvent, said: Said, profile: Profile) -> dict[str, Any]:
     kind = type_of(said)
     context: dict[str, Any] = {
         "specversion": profile.spec,
-        "id": str(event_id(fact, kind)),
+        "id": event_id(fact, kind),
         "source": source_of(fact),
         "type": kind,
         "timestamp": utc_text(fact.occurred_at),
@@ -88,6 +90,17 @@ def _body(fact: DomainEvent, said: Said, profile: Profile) -> dict[str, Any]:
         "customData": {TOOL: custom_data | said.custom_data},
         "customDataContentType": "application/json",
     }
+
+
+def as_of_0_4(body: dict[str, Any]) -> dict[str, Any]:
+    """The body as 0.4.1 had it: `context.version`, `subject.type`, and the events of the standard one version earlier."""
+    context = dict(body["context"])
+    prefix, subject, predicate, major, minor, patch = context["type"].rsplit(".", 5)
+    if prefix == "dev.cdevents":
+        context["type"] = f"{prefix}.{subject}.{predicate}.{major}.{int(minor) - 1}.{patch}"
+        context["id"] = context["id"].rpartition("/")[0] + "/" + context["type"].removeprefix("dev.cdevents.")
+    context = {"version": context.pop("specversion"), **context}
+    return body | {"context": context, "subject": body["subject"] | {"type": subject}}
 
 
 def _link(fact: DomainEvent, key: str, kind: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from accounts.models import Tenant, User
@@ -12,8 +13,8 @@ from events.models import DeadLetter, DomainEvent, ReceivedEvent, ReceivedLink
 from events.services import publish
 from events.types import Audience, Subject
 
-FACTS = ("event.received", "link.received", "dead_letter.replayed", "dead_letter.discarded")
-EVENT, LINK, LETTER = "cdevent", "cdevent_link", "dead_letter"
+FACTS = ("event.received", "link.received", "dead_letter.replayed", "dead_letter.discarded", "received.forgotten")
+EVENT, LINK, LETTER, BATCH = "cdevent", "cdevent_link", "dead_letter", "received_batch"
 AUDIENCE = Audience(Capability.VIEW_EVENTS)
 MAX_TAGS = 20
 
@@ -89,5 +90,17 @@ def tell_of_letter(letter: DeadLetter, type: str, *, by: User, tenant: Tenant) -
         tenant=tenant,
         by=by,
         data=data,
+        audience=AUDIENCE,
+    )
+
+
+def tell_of_forgotten(kind: str, count: int, before: dt.datetime, *, tenant: Tenant) -> DomainEvent:
+    """`received.forgotten`: how many of which kind were deleted, and received before when."""
+    return publish(
+        type="received.forgotten",
+        subject=Subject(BATCH, kind, f"{count} {kind}"),
+        tenant=tenant,
+        by=None,
+        data={"kind": kind, "count": count, "received_before": utc_text(before)},
         audience=AUDIENCE,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from events.models import DomainEvent
 
 TOOL = "stagepass"
 NAMESPACE = uuid.UUID("8e6e2b2c-5d0f-5e5b-9a55-6f4a1b1c9d10")
+_OURS = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/[a-z]")
 
 
 def source_of(fact: DomainEvent) -> str:
@@ -19,9 +21,15 @@ def source_of(fact: DomainEvent) -> str:
     return f"{settings.SITE_URL}/{fact.tenant.slug}" if fact.tenant else settings.SITE_URL
 
 
-def event_id(fact: DomainEvent, kind: str) -> uuid.UUID:
-    """The same for the same fact and type, at every delivery."""
-    return uuid.uuid5(NAMESPACE, f"{fact.id}:{kind}")
+def event_id(fact: DomainEvent, kind: str) -> str:
+    """The same for the same fact and type, at every delivery; the fact's id in it lets us understand links to it."""
+    return f"{fact.id}/{kind.removeprefix('dev.cdevents.').removeprefix('dev.cdeventsx.')}"
+
+
+def fact_in(event: str) -> uuid.UUID | None:
+    """The id of the fact that an event of ours told of; None for ids that are not ours."""
+    match = _OURS.match(event)
+    return uuid.UUID(match[1]) if match else None
 
 
 def chain_of(fact: DomainEvent, tickets: tuple[str, ...] = ()) -> uuid.UUID:

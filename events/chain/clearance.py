@@ -100,15 +100,14 @@ def check_freezes(question: Question) -> Iterable[Objection]:
     for freeze in freezes_in_force(question.tenant, question.service, question.environment):
         yield Objection(
             Answer.PREVENTED, "frozen",
-            f"{freeze.environment or 'Every environment'} is frozen"
-            f"{f' for {freeze.service}' if freeze.service else ''} until {freeze.ends_at:%Y-%m-%d %H:%M} UTC: "
-            f"{freeze.reason}", freeze.ends_at, {"freeze": freeze.pk},
+            f"{freeze.what} is frozen until {freeze.ends_at:%Y-%m-%d %H:%M} UTC: {freeze.reason}",
+            freeze.ends_at, {"freeze": freeze.pk},
         )  # fmt: skip
 
 
-def freezes_in_force(tenant: Tenant, service: str, environment: str) -> list[Freeze]:
-    """The freezes that hold the service up there now."""
-    moment = now()
+def freezes_in_force(tenant: Tenant, service: str, environment: str, *, at: dt.datetime | None = None) -> list[Freeze]:
+    """The freezes that hold the service up there at that moment (default: now)."""
+    moment = at or now()
     return list(
         Freeze.objects.filter(
             tenant=tenant, starts_at__lte=moment, ends_at__gt=moment, lifted_at=None, service__in=["", service],

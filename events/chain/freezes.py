@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.models import Tenant, User
 from accounts.roles import Capability
-from accounts.selectors import grants_of, has_capability
+from accounts.selectors import has_capability
 from core.clock import now
 from core.errors import InvalidInput, NotAllowed, NotFound, WrongState
 from events.chain.kinds import environment_named
@@ -18,28 +18,28 @@ from events.types import Audience, Subject
 
 FACTS = ("freeze.declared", "freeze.lifted")
 SUBJECT_TYPE = "freeze"
+MOST = 200
 LONGEST = dt.timedelta(days=366)
+
+
+def not_allowed() -> NotAllowed:
+    return NotAllowed(
+        "Only those who decide on production may freeze it. Ask a CPI of the tenant.", code="not_authorized"
+    )
 
 
 def check_can_freeze(user: User, tenant: Tenant) -> None:
     """NotAllowed unless `user` decides on what goes to production in the tenant."""
     if not has_capability(user, Capability.DECIDE_PROMOTION, tenant.pk):
-        raise NotAllowed(
-            "Only those who decide on production may freeze it. Ask a CPI of the tenant.", code="not_authorized"
-        )
+        raise not_allowed()
 
 
 def list_freezes(user: User, *, over: bool = False) -> list[Freeze]:
     """The freezes of the tenants whose events `user` may see: those in force or to come, or the newest 200 of all."""
-    grants = grants_of(user)
-    freezes = Freeze.objects.select_related("tenant", "declared_by")
-    if Capability.VIEW_EVENTS not in grants.everywhere:
-        freezes = freezes.filter(
-            tenant__in=[pk for pk, held in grants.by_tenant.items() if Capability.VIEW_EVENTS in held]
-        )
+    freezes = Freeze.objects.visible_to(user).select_related("tenant", "declared_by")
     if not over:
         freezes = freezes.filter(ends_at__gt=now(), lifted_at=None)
-    return list(freezes.order_by("-id")[:200])
+    return list(freezes.order_by("-id")[:MOST])
 
 
 def find_freeze(user: User, pk: int) -> Freeze:
@@ -54,7 +54,7 @@ def declare_freeze(
     *,
     tenant: Tenant,
     reason: str,
-    ends_at: dt.datetime,
+    ends_at: dt.datetime | None,
     by: User,
     starts_at: dt.datetime | None = None,
     service: str = "",
@@ -66,7 +66,7 @@ def declare_freeze(
     """
     check_can_freeze(by, tenant)
     starts_at, reason = starts_at or now(), reason.strip()
-    _check(reason, starts_at, ends_at)
+    ends_at = _check(reason, starts_at, ends_at)
     freeze = Freeze(
         tenant=tenant, service=service.strip()[:200], environment=environment_named(environment), reason=reason,
         starts_at=starts_at, ends_at=ends_at, declared_by=by,
@@ -77,16 +77,17 @@ def declare_freeze(
     return freeze
 
 
-def _check(reason: str, starts_at: dt.datetime, ends_at: dt.datetime) -> None:
+def _check(reason: str, starts_at: dt.datetime, ends_at: dt.datetime | None) -> dt.datetime:
     errors: dict[str, list[str]] = {}
     if not 10 <= len(reason) <= 500:
         errors["reason"] = ["Say why, in 10 to 500 characters: people who wait will read it."]
-    if ends_at <= max(starts_at, now()):
+    if ends_at is None or ends_at <= max(starts_at, now()):
         errors["endsAt"] = ["A freeze ends after it starts, and in the future."]
     elif ends_at - starts_at > LONGEST:
         errors["endsAt"] = ["A freeze lasts a year at most; declare it anew then."]
-    if errors:
+    if errors or ends_at is None:
         raise InvalidInput(errors)
+    return ends_at
 
 
 def lift_freeze(*, freeze: Freeze, by: User) -> Freeze:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
@@ -12,8 +12,8 @@ from accounts.models import Tenant, User
 from core.errors import NotFound
 from events.chain.keys import change_key, split_purl, ticket_key
 from events.chain.kinds import EdgeKind, NodeKind, State, environment_named
-from events.chain.sight import audiences_of
-from events.chain.walking import MOST_DEPTH, MOST_NODES, Chain, Direction, Node, walk
+from events.chain.sight import SCOPES, audiences_of
+from events.chain.walking import MOST_DEPTH, MOST_NODES, Before, Chain, Direction, Node, walk
 from events.models import ChainNode
 
 MOST_STARTS = 200
@@ -30,13 +30,14 @@ def find_nodes(user: User, tenant: Tenant, kind: NodeKind, key: str) -> list[Cha
     """The things of that kind and key: exactly that one; a commit also by its first seven letters, an artifact or service
     of a deployment by its name alone. NotFound when there is none that `user` may see."""
     nodes = visible_nodes(user, tenant).filter(kind=kind)
-    found = list(nodes.filter(key=_normal(kind, key))[:1]) or list(_similar(nodes, kind, key)[:MOST_STARTS])
+    found = list(nodes.filter(key=normal_key(kind, key))[:1]) or list(_similar(nodes, kind, key)[:MOST_STARTS])
     if not found:
         raise NotFound(f"There is no {kind.label.lower()} {key[:100]!r} on any chain that you may see.")
     return found
 
 
-def _normal(kind: NodeKind, key: str) -> str:
+def normal_key(kind: NodeKind, key: str) -> str:
+    """The key under which the graph has what is called so."""
     key = key.replace("\x00", "")
     if kind == NodeKind.TICKET:
         return ticket_key(key)
@@ -120,65 +121,83 @@ def running_in(user: User, tenant: Tenant, environment: str = "", *, limit: int 
 # Which tickets a deployment carries
 
 
+Deployment = ChainNode | Node
+
+
 @dataclass(slots=True)
 class Cargo:
     """What a deployment brought: since which earlier deployment, and which tickets, changes and commits."""
 
-    deployment: ChainNode
-    since: ChainNode | None
+    deployment: Deployment
+    since: Node | None
     tickets: list[Node]
     changes: list[Node]
     commits: list[Node]
 
 
-def cargo_of(user: User, tenant: Tenant, deployment: ChainNode) -> Cargo:
-    """What came with `deployment` since the last good one of the same service and environment.
+def cargo_of(user: User, tenant: Tenant, deployment: Deployment, *, known: Chain | None = None) -> Cargo:
+    """What came with `deployment` since the last good one of another version of the same service and environment.
 
     That is: whatever leads to this deployment but not to that one, with the commits of the same repository that were made
-    between those two; and the tickets that this deployment or its request names itself.
+    between those two; and the tickets that this deployment or its request names itself. `known` is its chain, if that was
+    walked already. Four queries at most.
     """
-    previous = previous_deployment(user, tenant, deployment)
-    mine = _work_behind(user, tenant, deployment)
-    theirs = {node.id for node in _work_behind(user, tenant, previous).nodes} if previous else set()
+    return _cargo(tenant.pk, audiences_of(user, tenant.pk), deployment, known)
+
+
+def tickets_carried(tenant_id: int, key: str) -> list[str]:
+    """The keys of the tickets that came with the deployment of this key, whoever may see them; for our own rules."""
+    found = ChainNode.objects.filter(tenant=tenant_id, kind=NodeKind.DEPLOYMENT, key=key).first()
+    return [node.key for node in _cargo(tenant_id, list(SCOPES), found, None).tickets] if found else []
+
+
+def _cargo(tenant_id: int, audiences: Sequence[str], deployment: Deployment, known: Chain | None) -> Cargo:
+    mine = _work_behind(known, deployment.pk) if known else _walk_behind(tenant_id, audiences, [deployment.pk])
+    before = Before(deployment.service, deployment.environment, deployment.version, deployment.at)
+    past = _walk_behind(tenant_id, audiences, before)
+    theirs = {node.id for node in past.nodes}
     fresh = {node.id: node for node in mine.nodes if node.id not in theirs}
-    direct = _named_directly(mine)
-    between = _commits_between(user, tenant, mine, theirs) if previous else []
-    if between:
+    ways = mine.ways
+    if between := _commits_between(tenant_id, audiences, mine, past):
         more = walk(
-            tenant_id=tenant.pk, starts=between, audiences=audiences_of(user, tenant.pk),
-            direction=Direction.ANCESTORS, skip=(*_ASIDE, EdgeKind.PRECEDES),
+            tenant_id=tenant_id, starts=between, audiences=audiences, direction=Direction.ANCESTORS,
+            skip=(*_ASIDE, EdgeKind.PRECEDES),
         )  # fmt: skip
         fresh |= {node.id: node for node in more.nodes if node.id not in theirs}
-    tickets = {node.id: node for node in mine.nodes if node.kind == NodeKind.TICKET and node.id in direct}
-    tickets |= {pk: node for pk, node in fresh.items() if node.kind == NodeKind.TICKET}
-    tickets |= _tickets_of(user, tenant, fresh.values())
+        ways = ways + more.ways
+    tickets = {node.id: node for node in (*mine.nodes, *fresh.values()) if node.kind == NodeKind.TICKET}
+    wanted = _named_directly(mine) | _naming(ways, fresh) | (fresh.keys() & tickets.keys())
     return Cargo(
         deployment,
-        previous,
-        sorted(tickets.values(), key=lambda node: node.key),
+        next((node for node in past.nodes if node.id in past.starts), None),
+        sorted((node for pk, node in tickets.items() if pk in wanted), key=lambda node: node.key),
         [node for node in fresh.values() if node.kind == NodeKind.CHANGE],
         [node for node in fresh.values() if node.kind == NodeKind.COMMIT],
     )
 
 
-def previous_deployment(user: User, tenant: Tenant, deployment: ChainNode) -> ChainNode | None:
-    """The last good deployment of the same service and environment before this one."""
-    return (
-        visible_nodes(user, tenant)
-        .filter(
-            kind=NodeKind.DEPLOYMENT, service=deployment.service, environment=deployment.environment,
-            state__in=[State.SUCCEEDED, State.ROLLED_BACK], at__lt=deployment.at,
-        )
-        .order_by("-at", "-id")
-        .first()
-    )  # fmt: skip
-
-
-def _work_behind(user: User, tenant: Tenant, deployment: ChainNode) -> Chain:
+def _walk_behind(tenant_id: int, audiences: Sequence[str], starts: list[int] | Before) -> Chain:
     return walk(
-        tenant_id=tenant.pk, starts=[deployment.pk], audiences=audiences_of(user, tenant.pk),
-        direction=Direction.ANCESTORS, skip=_ASIDE,
+        tenant_id=tenant_id, starts=starts, audiences=audiences, direction=Direction.ANCESTORS, skip=_ASIDE
     )  # fmt: skip
+
+
+def _work_behind(chain: Chain, start: int) -> Chain:
+    """The part of a chain that led to the thing, as `_walk_behind` finds it."""
+    causes: dict[int, list[int]] = {}
+    for cause, kind, effect in chain.ways:
+        if kind not in _ASIDE:
+            causes.setdefault(effect, []).append(cause)
+    found, frontier = {start}, [start]
+    while frontier:
+        frontier = [cause for effect in frontier for cause in causes.get(effect, ()) if cause not in found]
+        found |= set(frontier)
+    return Chain(
+        [node for node in chain.nodes if node.id in found],
+        [way for way in chain.ways if way[0] in found and way[2] in found],
+        [start],
+        chain.truncated,
+    )
 
 
 def _named_directly(chain: Chain) -> set[int]:
@@ -188,38 +207,32 @@ def _named_directly(chain: Chain) -> set[int]:
     return {cause for cause, kind, effect in chain.ways if kind == EdgeKind.NAMES and kinds.get(effect) in by}
 
 
-def _tickets_of(user: User, tenant: Tenant, work: Iterable[Node]) -> dict[int, Node]:
-    """The tickets that commits and changes name, also those that an earlier deployment carried a part of."""
-    starts = [node.id for node in work if node.kind in (NodeKind.COMMIT, NodeKind.CHANGE)]
-    if not starts:
-        return {}
-    found = walk(
-        tenant_id=tenant.pk, starts=starts, audiences=audiences_of(user, tenant.pk), direction=Direction.ANCESTORS,
-        depth=1, skip=[kind for kind in EdgeKind if kind != EdgeKind.NAMES],
-    )  # fmt: skip
-    return {node.id: node for node in found.nodes if node.kind == NodeKind.TICKET}
+def _naming(ways: Iterable[tuple[int, str, int]], fresh: Mapping[int, Node]) -> set[int]:
+    """What names the fresh commits and changes: also tickets that an earlier deployment carried a part of."""
+    work = {pk for pk, node in fresh.items() if node.kind in (NodeKind.COMMIT, NodeKind.CHANGE)}
+    return {cause for cause, kind, effect in ways if kind == EdgeKind.NAMES and effect in work}
 
 
-def _commits_between(user: User, tenant: Tenant, mine: Chain, theirs: set[int]) -> list[int]:
+def _commits_between(tenant_id: int, audiences: Sequence[str], mine: Chain, past: Chain) -> list[int]:
     """The commits of the deployed commits' repositories that are newer than the last one deployed before."""
-    commits = [node for node in mine.nodes if node.kind == NodeKind.COMMIT and node.service]
-    before = dict(
-        ChainNode.objects.filter(pk__in=theirs, kind=NodeKind.COMMIT).exclude(service="").order_by("at")
-        .values_list("service", "at")
-    )  # fmt: skip
+    before: dict[str, dt.datetime] = {}
+    for node in past.nodes:
+        if node.kind == NodeKind.COMMIT and node.service:
+            before[node.service] = max(node.at, before.get(node.service, node.at))
     latest: dict[str, Node] = {}
-    for node in commits:
-        if node.service not in latest or latest[node.service].at < node.at:
+    for node in mine.nodes:
+        known = latest.get(node.service)
+        if node.kind == NodeKind.COMMIT and node.service in before and (known is None or known.at < node.at):
             latest[node.service] = node
-    found: list[int] = []
+    spans = Q()
     for repository, head in latest.items():
-        if repository in before:
-            between = visible_nodes(user, tenant).filter(
-                kind=NodeKind.COMMIT, service=repository, version=head.version, at__gt=before[repository],
-                at__lte=head.at,
-            )  # fmt: skip
-            found += between.values_list("pk", flat=True)[:MOST_NODES]
-    return found
+        spans |= Q(service=repository, version=head.version, at__gt=before[repository], at__lte=head.at)
+    if not spans:
+        return []
+    nodes = ChainNode.objects.filter(
+        spans, tenant=tenant_id, kind=NodeKind.COMMIT, gone=False, audiences__overlap=list(audiences)
+    )
+    return list(nodes.values_list("pk", flat=True)[:MOST_NODES])
 
 
 def artifact_parts(key: str) -> tuple[str, str]:

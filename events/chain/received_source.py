@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from accounts.roles import Capability
+from events.chain.emitted import read_emitted
 from events.chain.keys import (
     SHA,
     TICKET_KEY,
@@ -32,8 +33,23 @@ def read_events(facts: Sequence[DomainEvent]) -> Iterator[Statement]:
     """One statement for each received event; its body is read for what the fact does not repeat."""
     received = ReceivedEvent.objects.filter(pk__in=[fact.data["received"] for fact in facts])
     bodies = dict(received.values_list("pk", "body"))
+    senders = _senders(facts)
     for fact in facts:
-        yield _Reading(fact, bodies.get(fact.data["received"]) or {}).statement()
+        yield _Reading(fact, bodies.get(fact.data["received"]) or {}, senders).statement()
+    yield from read_emitted((fact.tenant_id or 0, end) for fact in facts for end in _ends(fact.data["links"]))
+
+
+Senders = dict[tuple[int, str], list[str]]
+
+
+def _senders(facts: Sequence[DomainEvent]) -> Senders:
+    """Which sources sent each context id that these events have or name, the first one first."""
+    ids = {fact.data["event"]["id"] for fact in facts} | {end for fact in facts for end in _ends(fact.data["links"])}
+    sent = ReceivedEvent.objects.filter(tenant__in={fact.tenant_id for fact in facts}, event_id__in=ids).order_by("pk")
+    senders: Senders = {}
+    for tenant, key, source in sent.values_list("tenant_id", "event_id", "source"):
+        senders.setdefault((tenant, key), []).append(source)
+    return senders
 
 
 def read_links(facts: Sequence[DomainEvent]) -> Iterator[Statement]:
@@ -45,6 +61,15 @@ def read_links(facts: Sequence[DomainEvent]) -> Iterator[Statement]:
         source, target = (_end(told, data[name], chains) for name in ("source", "target"))
         _join(told, data["type"], data["kind"], source, target)
         yield told
+    yield from read_emitted((fact.tenant_id or 0, end) for fact in facts for end in _ends([fact.data]))
+
+
+def _ends(links: Sequence[Said]) -> Iterator[str]:
+    """The context ids that links name."""
+    for link in links:
+        for name in ("from", "source", "target"):
+            if isinstance(link.get(name), dict) and link[name].get("context_id"):
+                yield str(link[name]["context_id"])
 
 
 def _statement(fact: DomainEvent, ref: str, at: str) -> Statement:
@@ -104,8 +129,8 @@ def _join(told: Statement, link: str, kind: str, source: Ref | None, target: Ref
 class _Reading:
     """One received event while it is turned into a statement."""
 
-    def __init__(self, fact: DomainEvent, body: Said) -> None:
-        self.data, event = fact.data, fact.data["event"]
+    def __init__(self, fact: DomainEvent, body: Said, senders: Senders) -> None:
+        self.data, event, self.senders = fact.data, fact.data["event"], senders
         self.event, self.subject = event, self.data["subject"]
         self.told = _statement(fact, f"cdevent:{event['source']}#{event['id']}", event["timestamp"])
         self.at = self.told.at
@@ -120,7 +145,7 @@ class _Reading:
     def statement(self) -> Statement:
         read = _SUBJECTS.get(self.event["subject"].rpartition("-")[2])
         main = read(self) if read else None
-        message = self.told.name(NodeKind.MESSAGE, bounded(self.event["id"]), chains=self.chains)
+        message = self.told.name(NodeKind.MESSAGE, self.message_key(self.event["id"]), chains=self.chains)
         if main is not None:
             self.told.lead(main, EdgeKind.SAME, message)
             self.told.lead(message, EdgeKind.SAME, main)
@@ -129,15 +154,26 @@ class _Reading:
             self.follow(link, message)
         return self.told
 
+    def message_key(self, key: str) -> str:
+        """Links give an id alone: it is meant of this source if that sent it, else of whoever used it first."""
+        senders = self.senders.get((self.told.tenant_id, key), [])
+        return scoped(self.event["source"], key) if self.event["source"] in senders[1:] else bounded(key)
+
+    def end(self, end: dict[str, str]) -> Ref | None:
+        """What an end of a link in this event stands for."""
+        if end.get("context_id") and not end.get("domain_id"):
+            return self.told.name(NodeKind.MESSAGE, self.message_key(end["context_id"]))
+        return _end(self.told, end)
+
     def thing(self, kind: NodeKind, key: str, **claims: Any) -> Ref:
         return self.told.name(kind, key, chains=self.chains, **claims)
 
     def follow(self, link: Said, message: Ref) -> None:
         """A link in the event's context: PATH comes from somewhere, RELATION leads to its target."""
         if link["type"] == "PATH":
-            _join(self.told, "PATH", "", _end(self.told, link.get("from", {})), message)
+            _join(self.told, "PATH", "", self.end(link.get("from", {})), message)
         elif link["type"] == "RELATION":
-            _join(self.told, "RELATION", str(link.get("kind", "")), message, _end(self.told, link.get("target", {})))
+            _join(self.told, "RELATION", str(link.get("kind", "")), message, self.end(link.get("target", {})))
 
     def name_tickets(self, things: Sequence[Ref]) -> None:
         """The tickets of a change are those of its commits too: what was built of these belongs to them."""
@@ -195,9 +231,10 @@ class _Reading:
             ended_at=self.at if predicate in ("merged", "abandoned") else None,
         )  # fmt: skip
         shas = {str(each["id"]).lower() for each in self.data["commits"]} | {str(self.custom.get("head", "")).lower()}
+        shas -= {str(self.custom.get("mergeCommit", "")).lower()}
         self.commits = [self.thing(NodeKind.COMMIT, sha) for sha in sorted(filter(SHA.fullmatch, shas))]
         self.told.lead_all(self.commits, EdgeKind.PART_OF, change)
-        merged = str(self.custom.get("merge_commit", "")).lower()
+        merged = str(self.custom.get("mergeCommit", "")).lower()
         if predicate == "merged" and SHA.fullmatch(merged):
             self.told.lead(change, EdgeKind.MERGED_AS, self.thing(NodeKind.COMMIT, merged))
         return change
@@ -279,7 +316,7 @@ class _Reading:
             NodeKind.DEPLOYMENT, scoped(self.event["source"], self.event["id"]), at=self.at, ended_at=self.at,
             label=f"{_DEPLOYMENTS[predicate]} {self.subject['id']} {version[:12]}".strip(), version=version,
             service=self.subject["id"], environment=environment, rollback=predicate == "rolledback",
-            state=State.REMOVED if predicate == "removed" else State.SUCCEEDED,
+            state=State.REMOVED if predicate == "removed" else State.SUCCEEDED, url=self.text("url"),
         )  # fmt: skip
         if artifact := self.artifact():
             self.told.lead(artifact, EdgeKind.DEPLOYED, deployment)
@@ -295,7 +332,7 @@ class _Reading:
             return None
         deployment = self.thing(
             NodeKind.DEPLOYMENT, scoped(self.event["source"], self.event["id"]), at=self.at, ended_at=self.at,
-            label=f"Deploy {service}", service=service, environment=environment, state=State.FAILED,
+            label=f"Deploy {service}", service=service, environment=environment, state=State.FAILED, url=self.text("url"),
         )  # fmt: skip
         if artifact := self.artifact():
             self.told.lead(artifact, EdgeKind.DEPLOYED, deployment)

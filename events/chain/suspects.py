@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from accounts.models import Tenant, User
 from events.chain.kinds import EdgeKind, NodeKind, State
 from events.chain.queries import visible_nodes
+from events.chain.walking import Node
 from events.models import CatalogEntry, ChainEdge, ChainNode
 
 WINDOW = dt.timedelta(hours=72)
@@ -31,38 +34,47 @@ class Suspect:
         self.reasons.append(reason)
 
 
-def suspects_of(user: User, tenant: Tenant, incident: ChainNode, *, window: dt.timedelta = WINDOW) -> list[Suspect]:
+def suspects_of(
+    user: User, tenant: Tenant, incident: ChainNode | Node, *, window: dt.timedelta = WINDOW
+) -> list[Suspect]:
     """The deployments and operations that may have caused `incident`, the likeliest first.
 
     What the incident (or a link) names as its cause leads; then what changed in its environment within `window` before
     it began: the service itself, what it depends on, anything else. The later and the worse it ended, the likelier.
     """
-    named = set(
-        ChainEdge.objects.filter(to_node=incident, kind=EdgeKind.CAUSED).values_list("from_node_id", flat=True)[:100]
-    )
+    told = ChainEdge.objects.filter(to_node=incident.pk, kind=EdgeKind.CAUSED, from_node=OuterRef("pk"))
     changed = visible_nodes(user, tenant).filter(kind__in=[NodeKind.DEPLOYMENT, NodeKind.OPERATION])
-    before = changed.filter(at__gt=incident.at - window, at__lte=incident.at).exclude(state=State.PLANNED)
+    before = Q(at__gt=incident.at - window, at__lte=incident.at) & ~Q(state=State.PLANNED)
     if incident.environment:
-        before = before.filter(environment__in=[incident.environment, ""])
-    candidates = {node.pk: node for node in before.order_by("-at")[:MOST_READ]}
-    candidates |= {node.pk: node for node in changed.filter(pk__in=named)}
+        before &= Q(environment__in=[incident.environment, ""])
+    found = changed.annotate(is_named=Exists(told)).filter(before | Q(pk__in=_causes(incident.pk)))
+    candidates = list(found.order_by("-is_named", "-at")[:MOST_READ])
+    named = {node.pk for node in candidates if node.is_named}
     needed = _dependencies(tenant, incident.service)
-    suspects = [_judge(node, incident, window, named, needed) for node in candidates.values()]
+    suspects = [_judge(node, incident, window, named, needed) for node in candidates]
     return sorted(suspects, key=lambda suspect: (-suspect.score, -suspect.node.at.timestamp(), suspect.node.pk))[
         :MOST_TOLD
     ]
 
 
+def _causes(incident: int) -> QuerySet[ChainEdge, int]:
+    """What it is recorded as caused by, at most a hundred."""
+    edges = ChainEdge.objects.filter(to_node=incident, kind=EdgeKind.CAUSED)
+    return edges.values_list("from_node_id", flat=True)[:100]
+
+
 def _dependencies(tenant: Tenant, service: str) -> set[str]:
     """The services that this one needs, as the catalogue has it from either side."""
-    entry = CatalogEntry.objects.filter(tenant=tenant, name=service).first()
-    needed = set(entry.dependencies_out) if entry else set()
-    return needed | set(
-        CatalogEntry.objects.filter(tenant=tenant, dependencies_in__contains=[service]).values_list("name", flat=True)
-    )
+    about = CatalogEntry.objects.filter(Q(name=service) | Q(dependencies_in__contains=[service]), tenant=tenant)
+    needed: set[str] = set()
+    for name, used in about.values_list("name", "dependencies_out"):
+        needed |= set(used) if name == service else {name}
+    return needed
 
 
-def _judge(node: ChainNode, incident: ChainNode, window: dt.timedelta, named: set[int], needed: set[str]) -> Suspect:
+def _judge(
+    node: ChainNode, incident: ChainNode | Node, window: dt.timedelta, named: set[int], needed: set[str]
+) -> Suspect:
     suspect = Suspect(node)
     if node.pk in named:
         suspect.blame(NAMED, "The incident is recorded as caused by it.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterable, Sequence
@@ -51,6 +52,10 @@ class Node:
     depth: int = 0
 
     @property
+    def pk(self) -> int:
+        return self.id
+
+    @property
     def name(self) -> str:
         return self.label or self.key
 
@@ -81,18 +86,14 @@ _STEPS = """
     ) AS step
 )"""
 _WALK = f"""
-WITH RECURSIVE start(id) AS (
-    SELECT id FROM events_chainnode AS node
-    WHERE tenant_id = %(tenant)s AND NOT gone AND (id = ANY(%(starts)s) OR kind = %(kind)s AND key = %(key)s)
-        AND audiences && %(audiences)s::varchar[]
-), {_STEPS.format(name="back", by="to_node_id", to="from_node_id", rule=_RULE)}
+WITH RECURSIVE start(id) AS ({{start}}), {_STEPS.format(name="back", by="to_node_id", to="from_node_id", rule=_RULE)}
 , {_STEPS.format(name="forth", by="from_node_id", to="to_node_id", rule=_RULE)}
 , found(id) AS MATERIALIZED (
     SELECT id FROM start
     UNION SELECT id FROM (SELECT id FROM back LIMIT %(back)s) AS causes
     UNION SELECT id FROM (SELECT id FROM forth LIMIT %(forth)s) AS effects
 )
-SELECT {", ".join(f"node.{name}" for name in _COLUMNS)}, onward.ways
+SELECT {", ".join(f"node.{name}" for name in _COLUMNS)}, onward.ways, node.id IN (SELECT id FROM start)
 FROM found JOIN events_chainnode AS node USING (id) LEFT JOIN (
     SELECT edge.from_node_id AS id, jsonb_agg(DISTINCT jsonb_build_array(edge.kind, edge.to_node_id)) AS ways
     FROM found JOIN events_chainedge AS edge ON edge.from_node_id = found.id JOIN found AS met ON met.id = edge.to_node_id
@@ -100,11 +101,35 @@ FROM found JOIN events_chainnode AS node USING (id) LEFT JOIN (
 ) AS onward USING (id)
 """  # noqa: S608 (composed of constants)
 
+_SEEN = "tenant_id = %(tenant)s AND NOT gone AND audiences && %(audiences)s::varchar[]"
+_FROM_THESE = _WALK.format(
+    start=f"SELECT id FROM events_chainnode WHERE {_SEEN} AND (id = ANY(%(starts)s) OR kind = %(kind)s AND key = %(key)s)"  # noqa: S608
+)
+# The last good deployment before one; that of the same version is the same one, told by another source or once more.
+_FROM_BEFORE = _WALK.format(
+    start=f"""
+    SELECT id FROM events_chainnode
+    WHERE {_SEEN} AND kind = 'deployment' AND service = %(service)s AND environment = %(environment)s AND at < %(at)s
+        AND state IN ('succeeded', 'rolled_back') AND (version = '' OR version <> %(version)s)
+    ORDER BY at DESC, id DESC LIMIT 1
+"""  # noqa: S608
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Where a walk starts: at the last good deployment of the same service and environment before this one."""
+
+    service: str
+    environment: str
+    version: str
+    at: dt.datetime
+
 
 def walk(
     *,
     tenant_id: int,
-    starts: Sequence[int] | Ref,
+    starts: Sequence[int] | Ref | Before,
     audiences: Sequence[str],
     direction: Direction = Direction.BOTH,
     depth: int = MOST_DEPTH,
@@ -113,26 +138,29 @@ def walk(
 ) -> Chain:
     """The chain of `starts`, oldest first: the nearest `most` things each way, at most `depth` steps away.
 
-    They are ids, or the kind and key of one thing. What `audiences` may not see is passed by, and nothing beyond it found.
+    They are ids, the kind and key of one thing, or the deployment before one. What `audiences` may not see is passed by,
+    and nothing beyond it found.
     """
+    before = starts if isinstance(starts, Before) else None
     kind, key = starts if isinstance(starts, tuple) else ("", "")
     values = {
-        "tenant": tenant_id, "starts": [] if kind else list(starts), "kind": kind, "key": key,
+        "tenant": tenant_id, "starts": [] if isinstance(starts, Before | tuple) else list(starts), "kind": kind, "key": key,
+        **(dataclasses.asdict(before) if before else {}),
         "audiences": list(audiences), "most": most + 1,
         "skip": [kind.value for kind in skip],
         "back": 0 if direction == Direction.DESCENDANTS else most + 1,
         "forth": 0 if direction == Direction.ANCESTORS else most + 1,
     }  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(_WALK, values)
+        cursor.execute(_FROM_BEFORE if before else _FROM_THESE, values)
         rows = cursor.fetchall()
-    return _as_chain(rows, starts, depth, most)
+    return _as_chain(rows, depth, most)
 
 
-def _as_chain(rows: Sequence[Sequence[Any]], starts: Sequence[int] | Ref, depth: int, most: int) -> Chain:
+def _as_chain(rows: Sequence[Sequence[Any]], depth: int, most: int) -> Chain:
     nodes = {row[0]: Node(*row[: len(_COLUMNS)]) for row in rows}
-    begun = {pk for pk, node in nodes.items() if pk in starts or (node.kind, node.key) == starts}
-    ways = [(row[0], kind, effect) for row in rows for kind, effect in _json(row[-1])]
+    begun = {row[0] for row in rows if row[-1]}
+    ways = [(row[0], kind, effect) for row in rows for kind, effect in _json(row[-2])]
     chain = Chain(list(nodes.values()), ways, sorted(begun), truncated=len(rows) > most)
     chain = without_messages(chain)
     _measure(chain)

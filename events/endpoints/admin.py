@@ -14,7 +14,7 @@ from events.models import ChannelHealth, SlackAccount, Subscription, WebhookEndp
 
 @admin.register(Subscription)
 class SubscriptionAdmin(Admin):
-    """Slack channels and addresses that hear of facts besides those whom the notices name; without a tenant: of all."""
+    """Slack channels, addresses and roles that hear of facts besides those whom notices name; without a tenant: of all."""
 
     list_display = ("channel", "target", "tenant", "patterns", "project", "service", "severity")
     list_display_links = ("target",)

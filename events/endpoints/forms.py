@@ -17,7 +17,7 @@ FIELDS = ("tenant", "name", "url", "patterns", "project", "service", "severity",
 LABELS = {
     "plain": "Plain JSON", "cloudevents": "CloudEvents 1.0", "cdevents": "CDEvents 0.5.1",
     "cdevents-custom": "CDEvents 0.5.1, our own types for each state too", "cdevents-draft": "CDEvents 0.6 draft",
-    "cdevents-all": "CDEvents 0.6 draft, our own types too",
+    "cdevents-all": "CDEvents 0.6 draft, our own types too", "cdevents-legacy": "CDEvents 0.4.1",
 }  # fmt: skip
 
 

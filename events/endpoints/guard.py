@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
 import http.client
 import ipaddress
+import itertools
+import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
@@ -106,6 +111,8 @@ class Line:
         for place in resolve(self.parts):
             try:
                 found = socket.create_connection(place, timeout=CONNECT_SECONDS)
+                # Or the body waits until the receiver has acknowledged the headers, often for 40 ms.
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return self._speak(found, place)
             except OSError as error:
                 reason = error
@@ -147,23 +154,62 @@ class Line:
         self.connection.close()
 
 
+@dataclass(eq=False, slots=True)
+class _Watch:
+    """A call that is watched until it ends."""
+
+    sock: socket.socket | None
+    late: bool = False
+
+
+class _Watchdog:
+    """One thread that hangs up on all calls of this process that take too long."""
+
+    def __init__(self) -> None:
+        self.watches: list[tuple[float, int, _Watch]] = []
+        self.numbers = itertools.count()
+        self.woken = threading.Condition()
+        threading.Thread(target=self._run, daemon=True, name="webhook watchdog").start()
+
+    def watch(self, sock: socket.socket, seconds: float) -> _Watch:
+        watch = _Watch(sock)
+        with self.woken:
+            heapq.heappush(self.watches, (time.monotonic() + seconds, next(self.numbers), watch))
+            if self.watches[0][2] is watch:
+                self.woken.notify()
+        return watch
+
+    def _run(self) -> None:
+        while True:
+            with self.woken:
+                while not self.watches or self.watches[0][0] > time.monotonic():
+                    self.woken.wait(self.watches[0][0] - time.monotonic() if self.watches else None)
+                _, _, watch = heapq.heappop(self.watches)
+                if watch.sock is not None:
+                    watch.late = True
+                    _hang_up(watch.sock)
+
+
+@cache
+def _watchdog(process: int) -> _Watchdog:
+    return _Watchdog()
+
+
 @contextmanager
 def _hung_up_after(sock: socket.socket) -> Iterator[None]:
     """Ends the connection when the block takes too long, also when single bytes keep coming; that is an OSError."""
-    late = threading.Event()
-    watchdog = threading.Timer(CALL_SECONDS, _hang_up, [sock, late])
-    watchdog.daemon = True
-    watchdog.start()
+    dog = _watchdog(os.getpid())  # threads do not follow into a forked process
+    watch = dog.watch(sock, CALL_SECONDS)
     try:
         yield
-        if late.is_set():  # what was read is what had come until then
+        if watch.late:  # what was read is what had come until then
             raise TimeoutError(f"it took longer than {CALL_SECONDS:.0f} s")
     finally:
-        watchdog.cancel()
+        with dog.woken:  # from here on the socket may be somebody else's
+            watch.sock = None
 
 
-def _hang_up(sock: socket.socket, late: threading.Event) -> None:
-    late.set()
+def _hang_up(sock: socket.socket) -> None:
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:

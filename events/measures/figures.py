@@ -31,7 +31,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """All four of a scope; `stretches` are the beginnings of what the series are divided into."""
+    """All four of a scope; `stretches` are the beginnings of what the series are divided into.
+
+    `repeats` are reports of deployments that another source reported too: they count as nothing.
+    """
 
     scope: Scope
     frequency: Measure
@@ -41,6 +44,7 @@ class Measures:
     deployments: int
     failures: int
     stretches: list[dt.datetime]
+    repeats: int = 0
 
     def __iter__(self) -> Iterator[Measure]:
         return iter((self.frequency, self.lead_time, self.failure_rate, self.restore_time))
@@ -74,7 +78,7 @@ def measure(runs: Sequence[Run], scope: Scope) -> Measures:
             "change_failure_rate", _mean([v for _, v in outcomes]), "ratio", len(changes), course(outcomes, _mean)
         ),
         Measure("time_to_restore", _median([s for _, s in spans]), "seconds", len(spans), course(spans, _median)),
-        len(good), len(failures), stretches,
+        len(good), len(failures), stretches, sum(run.repeats for run in runs),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from accounts.roles import Capability
 from accounts.selectors import grants_of
 from events.chain.kinds import FINISHED, NodeKind, State, environment_named
 from events.chain.sight import SCOPES
+from events.measures.twins import reporter_of, without_twins
 from events.models import ChainNode
 
 MOST_READ = 3000
@@ -45,7 +46,8 @@ class Run:
     """One finished deployment.
 
     `begun` are the moments at which the changes it carried were made (or asked for, when that is all that is known);
-    `incidents` when each incident that it caused began and ended.
+    `incidents` when each incident that it caused began and ended. `repeats` are the other sources that reported it, which
+    `reporter` (who told of it), `version` and `marks` (what was deployed) tell: see `twins.py`.
     """
 
     finished_at: dt.datetime
@@ -55,6 +57,10 @@ class Run:
     begun: list[dt.datetime] = field(default_factory=list)
     incidents: list[tuple[dt.datetime, dt.datetime | None]] = field(default_factory=list)
     id: int = 0
+    version: str = ""
+    reporter: str = ""
+    marks: frozenset[tuple[str, int]] = frozenset()
+    repeats: int = 0
 
 
 def visible_to(user: User) -> Q:
@@ -89,15 +95,27 @@ def finished_runs(user: User, scope: Scope) -> list[Run]:
     if scope.environment:
         nodes = nodes.filter(environment=environment_named(scope.environment))
     rows = nodes.order_by("-ended_at", "-id").values_list(
-        "id", "ended_at", "state", "tenant__slug", "service", "environment", "rollback"
+        "id", "ended_at", "state", "tenant__slug", "service", "environment", "rollback", "key", "version"
     )[:MOST_READ]
     runs = [
-        Run(ended_at, state, Target(tenant, service, environment), rollback, id=pk)
-        for pk, ended_at, state, tenant, service, environment, rollback in rows
+        Run(
+            ended_at, state, Target(tenant, service, environment), rollback, id=pk, reporter=reporter_of(key),
+            version=version.removeprefix("v"),
+        )
+        for pk, ended_at, state, tenant, service, environment, rollback, key, version in rows
         if ended_at is not None
-    ][::-1]
-    _add_what_hangs_on(runs)
-    return runs
+    ][::-1]  # fmt: skip
+    return _with_what_hangs_on(runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something that a run carried or caused."""
+
+    kind: str
+    id: int
+    at: dt.datetime
+    ended_at: dt.datetime | None
 
 
 _AROUND = """
@@ -122,23 +140,29 @@ _WAYS = ["part_of", "merged_as", "built", "produced", "same", "asked", "deployed
 _BEST = ("commit", "change", "request")
 
 
-def _add_what_hangs_on(runs: Sequence[Run]) -> None:
-    """What each run carried, and the incidents it caused; a change counts with the first run of its target only."""
+def _with_what_hangs_on(runs: Sequence[Run]) -> list[Run]:
+    """Each once, with what it carried and the incidents it caused; a change counts with the first run of its target only."""
     if not runs:
-        return
+        return []
     with connection.cursor() as cursor:
         cursor.execute(_AROUND, {"runs": [run.id for run in runs], "ways": _WAYS, "most": MOST_BEHIND})
         rows = cursor.fetchall()
-    around: dict[int, list[tuple[str, int, dt.datetime, dt.datetime | None]]] = {}
+    around: dict[int, list[Thing]] = {}
     for run_id, *thing in rows:
-        around.setdefault(run_id, []).append((thing[0], thing[1], thing[2], thing[3]))
-    arrived: set[tuple[Target, int]] = set()
+        around.setdefault(run_id, []).append(Thing(*thing))
     for run in runs:
-        things = around.get(run.id, [])
-        run.incidents = sorted({(at, ended) for kind, _, at, ended in things if kind == NodeKind.INCIDENT}, key=str)
+        run.marks = frozenset((thing.kind, thing.id) for thing in around.get(run.id, ()) if thing.kind in _BEST)
+    arrived: set[tuple[Target, int]] = set()
+    counted = []
+    for run, others in without_twins(runs):
+        things = [thing for one in (run, *others) for thing in around.get(one.id, ())]
+        incidents = {(thing.at, thing.ended_at) for thing in things if thing.kind == NodeKind.INCIDENT}
+        run.incidents = sorted(incidents, key=str)
+        counted.append(run)
         if run.rollback or run.state == State.FAILED:
             continue
-        best = next((kind for kind in _BEST if any(thing[0] == kind for thing in things)), "")
-        fresh = {pk: at for kind, pk, at, _ in things if kind == best and (run.target, pk) not in arrived}
+        best = next((kind for kind in _BEST if any(thing.kind == kind for thing in things)), "")
+        fresh = {thing.id: thing.at for thing in things if thing.kind == best and (run.target, thing.id) not in arrived}
         arrived |= {(run.target, pk) for pk in fresh}
         run.begun = sorted(at for at in fresh.values() if at <= run.finished_at)
+    return counted

@@ -2,10 +2,19 @@
 
 from events.models.catalog import CatalogEntry
 from events.models.chain import ChainEdge, ChainNode, ChainStatement, Freeze, LogFollower
+from events.models.connections import Connection, ConnectionKind, OutsideMark
 from events.models.deliveries import Delivery, DeliveryState, DispatchCursor
 from events.models.facts import GENESIS_HASH, DomainEvent
 from events.models.locks import Lock
-from events.models.notices import ChannelHealth, HeldNotice, Mode, MutedSubject, NoticePreference, NoticeSettings
+from events.models.notices import (
+    ChannelHealth,
+    HeldNotice,
+    Mode,
+    MutedSubject,
+    NoticeChannel,
+    NoticePreference,
+    NoticeSettings,
+)
 from events.models.outside import (
     Reminder,
     Severity,
@@ -27,6 +36,8 @@ __all__ = [
     "ChainNode",
     "ChainStatement",
     "ChannelHealth",
+    "Connection",
+    "ConnectionKind",
     "DeadLetter",
     "Delivery",
     "DeliveryState",
@@ -44,8 +55,10 @@ __all__ = [
     "LogFollower",
     "Mode",
     "MutedSubject",
+    "NoticeChannel",
     "NoticePreference",
     "NoticeSettings",
+    "OutsideMark",
     "ReceivedEvent",
     "ReceivedLink",
     "Reminder",

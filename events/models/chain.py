@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Tenant, User
 from events.chain.kinds import NodeKind
+from events.models.received import OfTenants
 
 
 class ChainNode(models.Model):
@@ -109,6 +110,8 @@ class Freeze(models.Model):
     declared_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     lifted_at = models.DateTimeField(null=True, blank=True)
 
+    objects = OfTenants.as_manager()
+
     class Meta:
         ordering = ["-id"]
         constraints = [
@@ -119,3 +122,9 @@ class Freeze(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service or 'everything'} in {self.environment or 'every environment'}: {self.reason}"
+
+    @property
+    def what(self) -> str:
+        """What nobody may deploy."""
+        place = self.environment or "every environment"
+        return f"{self.service} in {place}" if self.service else place[0].upper() + place[1:]

@@ -15,7 +15,7 @@ from django.db.models.functions import Replace
 
 from accounts.models import Tenant, User
 from accounts.selectors import grants_of
-from core.canonical import digest_of
+from core.canonical import canonical_json, digest_of
 
 GENESIS_HASH = "0" * 64
 # What the activity page searches; the dot of a type is a blank, so that "approved" finds promotion.approved.
@@ -83,6 +83,19 @@ class DomainEvent(models.Model):
     def compute_hash(self) -> str:
         """SHA-256 over the previous hash and every other field, as canonical JSON."""
         return digest_of(self.hashed_content())
+
+    def text_around_place(self) -> tuple[str, str, str]:
+        """What is hashed, with a gap for the previous hash and one for the sequence, which only the log itself knows."""
+        content = self.hashed_content()
+        before, between, after = ({}, {}, {})  # type: tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+        for name, value in content.items():
+            if name not in {"previous_hash", "sequence"}:
+                (before if name < "previous_hash" else between if name < "sequence" else after)[name] = value
+        return (
+            canonical_json(before)[:-1] + ',"previous_hash":"',
+            '",' + canonical_json(between)[1:-1] + ',"sequence":',
+            "," + canonical_json(after)[1:],
+        )
 
     def hashed_content(self) -> dict[str, Any]:
         return {

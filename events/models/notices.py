@@ -18,6 +18,18 @@ class Mode(models.TextChoices):
     NEVER = "never", "Never"
 
 
+class NoticeChannel(models.TextChoices):
+    """How a person is told of what concerns them; what is chosen there by default differs."""
+
+    EMAIL = "email", "E-mail"
+    SLACK = "slack", "Slack"
+
+    @property
+    def default(self) -> Mode:
+        """Mails come without anybody's doing; Slack writes to a person only when that person says so."""
+        return Mode.NOW if self is NoticeChannel.EMAIL else Mode.NEVER
+
+
 class NoticeSettings(models.Model):
     """When a person wants to be left alone, and when the digest comes; times of day in the person's time zone."""
 
@@ -40,21 +52,23 @@ class NoticeSettings(models.Model):
 
 
 class NoticePreference(models.Model):
-    """A person's choice for one kind of notice; without a row the kind comes at once."""
+    """A person's choice for one kind of notice on one channel; without a row the channel's default holds."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notice_preferences")
     kind = models.CharField(max_length=60)
+    channel = models.CharField(max_length=10, choices=NoticeChannel.choices, default=NoticeChannel.EMAIL)
     mode = models.CharField(max_length=10, choices=Mode.choices)
 
     class Meta:
         ordering = ["kind"]
         constraints = [
-            models.UniqueConstraint(fields=["user", "kind"], name="notice_preference_once"),
+            models.UniqueConstraint(fields=["user", "kind", "channel"], name="notice_preference_once"),
+            models.CheckConstraint(condition=Q(channel__in=NoticeChannel.values), name="notice_channel_known"),
             models.CheckConstraint(condition=Q(mode__in=Mode.values), name="notice_mode_known"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.kind} {self.mode}"
+        return f"{self.user}: {self.kind} {self.mode} by {self.channel}"
 
 
 class MutedSubject(models.Model):
@@ -80,11 +94,12 @@ class HeldNotice(models.Model):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="held_notices")
     fact = models.ForeignKey(DomainEvent, on_delete=models.PROTECT, related_name="+")
+    channel = models.CharField(max_length=10, choices=NoticeChannel.choices, default=NoticeChannel.EMAIL)
     due_at = models.DateTimeField()
 
     class Meta:
         ordering = ["fact_id"]
-        constraints = [models.UniqueConstraint(fields=["user", "fact"], name="held_notice_once")]
+        constraints = [models.UniqueConstraint(fields=["user", "fact", "channel"], name="held_notice_once")]
         indexes = [models.Index(fields=["due_at", "user"], name="held_notice_due")]
 
     def __str__(self) -> str:

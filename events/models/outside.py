@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.models import Tenant, User
+from accounts.roles import Role
 
 
 class Severity(models.IntegerChoices):
@@ -72,20 +74,30 @@ class Subscription(FactFilter):
     class Channel(models.TextChoices):
         SLACK = "slack", "Slack channel"
         EMAIL = "email", "E-mail address"
+        ROLE = "role", "People of a role, by e-mail"
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="subscriptions")
     channel = models.CharField(max_length=20, choices=Channel.choices)
-    target = models.CharField(max_length=254, help_text="The id of a Slack channel, or an e-mail address.")
+    target = models.CharField(
+        max_length=254, help_text="The id of a Slack channel, an e-mail address, or a role such as cpi."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering = ["channel", "target"]
         constraints = [
-            models.CheckConstraint(condition=Q(channel__in=["slack", "email"]), name="subscription_channel_known")
+            models.CheckConstraint(
+                condition=Q(channel__in=["slack", "email", "role"]), name="subscription_channel_known"
+            )
         ]
 
     def __str__(self) -> str:
         return f"{self.channel} {self.target}"
+
+    def clean(self) -> None:
+        """For the admin's form: a role must be one."""
+        if self.channel == self.Channel.ROLE and self.target not in list(Role):
+            raise ValidationError({"target": f"Choose one of {', '.join(Role)}."})
 
 
 class SlackAccount(models.Model):

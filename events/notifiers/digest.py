@@ -15,6 +15,11 @@ DIGEST_FACT = "notices.digested"
 LISTED = 100
 
 
+def is_digest_elsewhere(fact: DomainEvent, channel: str) -> bool:
+    """Whether the fact is a digest of what another channel has held back."""
+    return fact.type == DIGEST_FACT and fact.data.get("channel", channel) != channel
+
+
 @dataclass(frozen=True, slots=True)
 class DigestItem:
     """One line of a digest."""

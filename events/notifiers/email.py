@@ -5,30 +5,37 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import smtplib
+import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from email.utils import format_datetime
-from functools import partial
+from functools import cache
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.template.loader import render_to_string
+from django.db.models.functions import Lower
+from django.template.loader import render_to_string, select_template
 
 from accounts.models import User
+from accounts.roles import Capability
+from accounts.selectors import holders_of
 from core.failpoints import failpoint
-from events.models import Delivery, DomainEvent, HeldNotice
+from events.models import Delivery, DomainEvent, NoticeChannel
 from events.notifiers.base import NoticeKind, Told, Words, notice_about
-from events.notifiers.filters import subscribed
+from events.notifiers.digest import is_digest_elsewhere
+from events.notifiers.filters import remembering, subscribed
 from events.notifiers.operations import SUBSCRIBED
-from events.preferences import find_reader, judge, unsubscribe_token
+from events.preferences import Reader, find_readers, hold, unsubscribe_token
 from events.selectors import may_know
 from events.types import DeliveryFailed, DeliveryRefused
 
 EMAIL = "email"
+# Whoever reads is looked up again after this long, however many deliveries were claimed together.
+FRESH_SECONDS = 2.0
 log = structlog.get_logger(__name__)
 
 
@@ -38,7 +45,7 @@ class EmailNotifier:
     def recipients(self, fact: DomainEvent) -> list[str]:
         """The addresses to tell, each once, whatever its spelling."""
         kind = notice_about(fact)
-        told = kind.told(fact) if kind else Told()
+        told = kind.told(fact) if kind and not is_digest_elsewhere(fact, EMAIL) else Told()
         addresses = (*(person.email for person in told.people), *told.addresses, *subscribed(fact, EMAIL))
         return sorted({address.lower() for address in addresses})
 
@@ -52,48 +59,84 @@ class EmailNotifier:
         """One connection to the mail server for as long as there is mail."""
         connection = get_connection()
         try:
-            yield partial(self._send, connection)
+            yield Postman(connection)
         finally:
             _hang_up(connection)
 
-    def _send(self, connection: BaseEmailBackend, delivery: Delivery) -> dict[str, Any]:
+
+class Postman:
+    """Sends one mail after the other, and looks up the readers of what was claimed together at once."""
+
+    def __init__(self, connection: BaseEmailBackend) -> None:
+        self.connection = connection
+        self.coming: dict[int, Delivery] = {}
+        self.readers: dict[str, Reader] = {}
+        self.holders: dict[tuple[str, int], set[int]] = {}
+        self.wishes: dict[Any, Any] = {}
+        self.looked_at = 0.0
+
+    def expect(self, deliveries: Sequence[Delivery]) -> None:
+        """Look up who reads them."""
+        self.coming = {delivery.pk: delivery for delivery in deliveries}
+        self.holders, self.wishes, self.looked_at = {}, {}, time.monotonic()
+        addresses = {delivery.recipient.lower() for delivery in deliveries}
+        people = User.objects.select_related("notice_settings").alias(lower_email=Lower("email"))  # as the index has it
+        found = find_readers(
+            people.filter(lower_email__in=addresses), NoticeChannel.EMAIL, [delivery.fact for delivery in deliveries]
+        )
+        self.readers = {reader.user.email.lower(): reader for reader in found.values()}
+
+    def __call__(self, delivery: Delivery) -> dict[str, Any]:
+        """Send, hold back for a digest, or leave it; the receipt says which and why."""
+        if delivery.pk not in self.coming or time.monotonic() - self.looked_at > FRESH_SECONDS:
+            self.expect([delivery, *(other for other in self.coming.values() if other.pk != delivery.pk)])
+        self.coming.pop(delivery.pk)
         fact, kind = delivery.fact, notice_about(delivery.fact) or SUBSCRIBED
-        user = find_reader(delivery.recipient, fact, kind.name)
-        if skip := _reason_to_skip(user, delivery.recipient, fact, kind):
+        reader = self.readers.get(delivery.recipient.lower())
+        if skip := self._reason_to_skip(reader.user if reader else None, delivery.recipient, fact, kind):
             return {"skipped": skip}
-        if user is not None:
-            verdict = judge(user, kind.name)
+        if reader is not None:
+            verdict = reader.judge(fact, kind.name)
             if verdict.skip:
                 return {"skipped": verdict.skip}
             if verdict.hold_until:
-                return _hold(user, fact, verdict.hold_until)
-        message = compose(fact, kind, delivery.recipient, user)
-        message.connection = connection
+                return hold(reader.user, fact, verdict.hold_until, NoticeChannel.EMAIL)
+        message = compose(fact, kind, delivery.recipient, reader.user if reader else None)
+        message.connection = self.connection
         try:
-            _hand_over(message, connection)
-        except DeliveryFailed:  # the next one gets a fresh connection, whatever state this one is in
-            _hang_up(connection)
+            _hand_over(message, self.connection)
+        except DeliveryFailed as failure:
+            if failure.channel_down:  # the next one gets a fresh connection, whatever state this one is in
+                _hang_up(self.connection)
             raise
         failpoint("after_smtp_data")
         return {"message_id": message.extra_headers["Message-ID"]}
 
+    def _reason_to_skip(self, user: User | None, address: str, fact: DomainEvent, kind: NoticeKind) -> str:
+        """What changed since the delivery was planned: people leave, lose rights, and things get decided."""
+        if user is None and not self._is_told(address, fact, kind):
+            return "nobody has this address any more"
+        if user is not None and not user.is_active:
+            return "the account is closed"
+        if user is not None and not self._may_know(user, fact):
+            return "may not see it any more"
+        return "" if kind.still_matters(fact) else "it was settled meanwhile"
 
-def _reason_to_skip(user: User | None, address: str, fact: DomainEvent, kind: NoticeKind) -> str:
-    """What changed since the delivery was planned: people leave, lose rights, and things get decided."""
-    if user is None and address not in {
-        known.lower() for known in (*kind.told(fact).addresses, *subscribed(fact, EMAIL))
-    }:
-        return "nobody has this address any more"
-    if user is not None and not user.is_active:
-        return "the account is closed"
-    if user is not None and not may_know(user, fact):
-        return "may not see it any more"
-    return "" if kind.still_matters(fact) else "it was settled meanwhile"
+    def _is_told(self, address: str, fact: DomainEvent, kind: NoticeKind) -> bool:
+        with remembering(self.wishes):
+            known = (*kind.told(fact).addresses, *subscribed(fact, EMAIL))
+        return address.lower() in {each.lower() for each in known}
 
-
-def _hold(user: User, fact: DomainEvent, until: dt.datetime) -> dict[str, Any]:
-    HeldNotice.objects.get_or_create(user=user, fact=fact, defaults={"due_at": until})
-    return {"held_until": until.isoformat()}
+    def _may_know(self, user: User, fact: DomainEvent) -> bool:
+        """As `may_know`; those of a tenant are looked up once for all who read of it."""
+        if user.pk in fact.audience_users or not fact.audience_capability or fact.tenant is None:
+            return may_know(user, fact)
+        key = (fact.audience_capability, fact.tenant.pk)
+        if key not in self.holders:
+            readers = [reader.user.pk for reader in self.readers.values()]
+            holders = holders_of(Capability(fact.audience_capability), fact.tenant).filter(pk__in=readers)
+            self.holders[key] = set(holders.values_list("pk", flat=True))
+        return user.is_superuser or user.pk in self.holders[key]
 
 
 def compose(fact: DomainEvent, kind: NoticeKind, address: str, user: User | None) -> EmailMultiAlternatives:
@@ -110,19 +153,25 @@ def compose(fact: DomainEvent, kind: NoticeKind, address: str, user: User | None
     }
     headers = _headers(fact, words, address)
     if kind.optional and user is not None:
-        link = f"{settings.SITE_URL}/notices/unsubscribe/{unsubscribe_token(user, kind.name)}/"
+        subject = (fact.subject_type, fact.subject_id)
+        link = f"{settings.SITE_URL}/notices/unsubscribe/{unsubscribe_token(user, kind.name, subject)}/"
         context["unsubscribe_url"] = link
         headers |= {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     message = EmailMultiAlternatives(
         subject=" ".join(words.subject.split()),
-        body=render_to_string([f"emails/{kind.name}.txt", "emails/notice.txt"], context),
+        body=render_to_string(_template_of(kind.name, "txt"), context),
         to=[address],
         headers=headers,
     )
-    message.attach_alternative(
-        render_to_string([f"emails/{kind.name}.html", "emails/notice.html"], context), "text/html"
-    )
+    message.attach_alternative(render_to_string(_template_of(kind.name, "html"), context), "text/html")
     return message
+
+
+@cache
+def _template_of(kind: str, form: str) -> str:
+    """The kind's own template, or the one that does for all: looking for what is not there takes longer than to render."""
+    found: Any = select_template([f"emails/{kind}.{form}", f"emails/notice.{form}"])
+    return str(found.template.name)
 
 
 def _headers(fact: DomainEvent, words: Words, address: str) -> dict[str, str]:
@@ -149,8 +198,12 @@ def _hand_over(message: EmailMultiAlternatives, connection: BaseEmailBackend) ->
         message.send()
     except smtplib.SMTPRecipientsRefused as error:
         code, text = next(iter(error.recipients.values()))
+        if code == 421:  # it hangs up
+            _hang_up(connection)
         raise _answered(code, text) from error
     except smtplib.SMTPDataError as error:
+        if error.smtp_code == 421:  # it hangs up
+            _hang_up(connection)
         raise _answered(error.smtp_code, error.smtp_error) from error
     except smtplib.SMTPNotSupportedError as error:
         raise DeliveryRefused(f"The mail server cannot take this address: {error}") from error

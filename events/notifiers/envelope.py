@@ -14,7 +14,8 @@ VERSION = "1.0"
 PLAIN, CLOUDEVENTS = "plain", "cloudevents"
 # As CDEvents, each in the words of a profile (events/cdevents/emission.py).
 CDEVENTS = {
-    "cdevents": "standard", "cdevents-custom": "custom", "cdevents-draft": "draft", "cdevents-all": "draft-custom"
+    "cdevents": "standard", "cdevents-custom": "custom", "cdevents-draft": "draft", "cdevents-all": "draft-custom",
+    "cdevents-legacy": "legacy",
 }  # fmt: skip
 FORMS = (PLAIN, CLOUDEVENTS, *CDEVENTS)
 CONTENT_TYPES = dict.fromkeys((CLOUDEVENTS, *CDEVENTS), "application/cloudevents+json") | {PLAIN: "application/json"}

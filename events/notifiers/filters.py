@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from django.db.models import Q
 
+from accounts.roles import Role
+from accounts.selectors import holders_of_role
 from events.channels import matches
 from events.models import DomainEvent, Severity, Subscription
 from events.models.outside import FactFilter
 
+Row = TypeVar("Row")
 SEVERITIES = {
     "low": Severity.LOW, "medium": Severity.MEDIUM, "high": Severity.HIGH, "critical": Severity.CRITICAL,
     "P1": Severity.CRITICAL, "P2": Severity.HIGH, "P3": Severity.MEDIUM, "P4": Severity.LOW, "P5": Severity.LOW,
@@ -50,10 +57,54 @@ def wants(wish: FactFilter, fact: DomainEvent) -> bool:
     )
 
 
+_remembered: ContextVar[dict[Any, Any] | None] = ContextVar("remembered_wishes", default=None)
+
+
+@contextmanager
+def remembering(memory: dict[Any, Any] | None = None) -> Iterator[None]:
+    """Within the block what was wished for is read once, for many facts of one moment; `memory` may outlive the block."""
+    token = _remembered.set({} if memory is None else memory)
+    try:
+        yield
+    finally:
+        _remembered.reset(token)
+
+
+def remembered(key: Any, read: Callable[[], list[Row]]) -> list[Row]:
+    """What `read` returns; within `remembering` that of the first time."""
+    memory = _remembered.get()
+    if memory is None:
+        return read()
+    if key not in memory:
+        memory[key] = read()
+    found: list[Row] = memory[key]
+    return found
+
+
 def subscribed(fact: DomainEvent, channel: str) -> set[str]:
     """Where on the channel it was subscribed to; facts for named people only are nobody else's."""
     if not fact.audience_capability:
         return set()
-    of_tenant = Q(tenant=None) | Q(tenant=fact.tenant_id)
-    wishes = Subscription.objects.filter(of_tenant, channel=channel)
-    return {wish.target for wish in wishes if wants(wish, fact)}
+
+    targets = {wish.target for wish in _wishes(fact, channel) if wants(wish, fact)}
+    if channel == Subscription.Channel.EMAIL:
+        roles = {wish.target for wish in _wishes(fact, Subscription.Channel.ROLE) if wants(wish, fact)}
+        return targets.union(*(_addresses_of(role, fact) for role in roles))
+    return targets
+
+
+def _wishes(fact: DomainEvent, channel: str) -> list[Subscription]:
+    def read() -> list[Subscription]:
+        return list(Subscription.objects.filter(Q(tenant=None) | Q(tenant=fact.tenant_id), channel=channel))
+
+    return remembered(("subscriptions", channel, fact.tenant_id), read)
+
+
+def _addresses_of(role: str, fact: DomainEvent) -> list[str]:
+    """Of those who have the role in the fact's tenant; whether they may know of the fact is looked at before it is sent."""
+
+    def read() -> list[str]:
+        members = holders_of_role(Role(role)).filter(memberships__tenant=fact.tenant_id, memberships__role=role)
+        return list(members.values_list("email", flat=True))
+
+    return remembered(("role", role, fact.tenant_id), read)

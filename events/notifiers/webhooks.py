@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -17,7 +18,7 @@ from events.endpoints.health import note_failure, note_success
 from events.endpoints.secrets import sign, unseal
 from events.models import Delivery, DomainEvent, WebhookEndpoint
 from events.notifiers.envelope import CONTENT_TYPES, envelopes
-from events.notifiers.filters import wants
+from events.notifiers.filters import remembered, wants
 from events.types import DeliveryFailed, DeliveryRefused
 
 TEST_FACT = "webhook.tested"
@@ -32,8 +33,16 @@ class WebhookNotifier:
             return [fact.subject_id]
         if fact.tenant_id is None or not fact.audience_capability:
             return []
-        endpoints = WebhookEndpoint.objects.filter(tenant=fact.tenant_id, disabled_at=None)
+        endpoints = remembered(
+            ("endpoints", fact.tenant_id),
+            lambda: list(WebhookEndpoint.objects.filter(tenant=fact.tenant_id, disabled_at=None)),
+        )
         return [str(endpoint.pk) for endpoint in endpoints if wants(endpoint, fact)]
+
+    def names(self, recipients: Collection[str]) -> dict[str, str]:
+        """How people know the endpoints: what they are called, and where they are."""
+        found = WebhookEndpoint.objects.filter(pk__in=[pk for pk in recipients if pk.isdigit()])
+        return {str(each.pk): f"{each.name} at {urlsplit(each.url).hostname}" for each in found}
 
     def send(self, delivery: Delivery) -> dict[str, Any]:
         with self.session() as send:

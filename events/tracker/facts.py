@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.roles import Capability
-from events.models import Event, Lock
-from events.services import publish
+from events.models import DomainEvent, Event, Lock
+from events.services import append_all, compose
 from events.tracker import vocabulary as words
 from events.tracker.rights import Actor, person, tenant_numbered
 from events.types import Audience, Subject
@@ -33,16 +33,20 @@ class Told:
 
 def tell(tenant_id: int, by: Actor, told: Iterable[Told]) -> None:
     """Publish what was gathered; call it last in the transaction."""
-    for fact in told:
-        assert fact.type in FACTS, fact.type
-        publish(
-            type=fact.type,
-            subject=fact.subject,
-            tenant=tenant_numbered(tenant_id),
-            by=person(by),
-            data=fact.data,
-            audience=AUDIENCE,
-        )
+    append_all([fact_of(tenant_id, by, one) for one in told])
+
+
+def fact_of(tenant_id: int, by: Actor, told: Told) -> DomainEvent:
+    """The fact as the log will have it."""
+    assert told.type in FACTS, told.type
+    return compose(
+        type=told.type,
+        subject=told.subject,
+        tenant=tenant_numbered(tenant_id),
+        by=person(by),
+        data=told.data,
+        audience=AUDIENCE,
+    )
 
 
 def about_event(type: str, event: Event, **data: Any) -> Told:

@@ -186,17 +186,22 @@ def sweep_lapsed_locks() -> int:
 # Locks that events take and release
 
 
+def may_take(event: Event) -> bool:
+    """Whether a new event like this one takes a lock, or is refused or remarked upon because another holds it."""
+    if settings.TRACKER_AUTO_LOCK == OFF or not event.environment:
+        return False
+    return event.status in words.RUNNING and event.type in words.TAKES_LOCKS
+
+
 def take_for_event(event: Event, before: dict[str, Any] | None) -> list[Told]:
     """The facts of the lock that a starting deployment or operation takes, by the setting TRACKER_AUTO_LOCK.
 
     `enforce`: Conflict when someone holds it; `observe`: the event is recorded all the same, and says so in its
     changelog; `off`: nothing. Without an environment nothing is locked.
     """
+    if not may_take(event):
+        return []
     mode = settings.TRACKER_AUTO_LOCK
-    if mode == OFF or not event.environment:
-        return []
-    if event.status not in words.RUNNING or event.type not in words.TAKES_LOCKS:
-        return []
     if before is not None and event.locks.exists():
         return []
     lock = _lock_for(event)

@@ -11,12 +11,13 @@ from accounts.models import Tenant
 from accounts.roles import Capability
 from core.clock import now
 from core.errors import Conflict, InvalidInput, NotFound, StaleState
-from core.sql import run
+from core.sql import insert_rows, new_row
 from events.models import Event, EventChange
 from events.tracker import changes, locks
 from events.tracker import vocabulary as words
 from events.tracker.content import Content, Faults, check_dates, clean_content, measure, parse_id
-from events.tracker.facts import Told, about_event, tell
+from events.tracker.facts import Told, about_event, fact_of, tell
+from events.tracker.group_commit import write_together
 from events.tracker.ids import new_id
 from events.tracker.rights import Actor, check_can_record, label_of, where_open
 
@@ -45,40 +46,30 @@ def record_event(*, tenant: Tenant, content: Content, by: Actor) -> Event:
     """
     check_can_record(by, tenant.pk)
     event = build_event(tenant.pk, content, by=by, moment=now())
+    if event.related_id is None and not locks.may_take(event) and not connection.in_atomic_block:
+        write_together(event, fact_of(tenant.pk, by, about_event("event.recorded", event)))
+        return event
     with transaction.atomic():
         relate(event)
-        insert(event)
+        insert_rows([event])
         told = locks.take_for_event(event, before=None)
         told.append(about_event("event.recorded", event))
         tell(tenant.pk, by, told)
     return event
 
 
-_FIELDS = Event._meta.concrete_fields
-_INSERT = (
-    f"INSERT INTO events_event ({', '.join(str(field.column) for field in _FIELDS)})"  # noqa: S608 (our own columns)
-    f" VALUES ({', '.join(['%s'] * len(_FIELDS))})"
-)
-
-
-def insert(event: Event) -> None:
-    """Write a new event: the same statement each time, prepared."""
-    run(_INSERT, [getattr(event, field.attname) for field in _FIELDS])
-    event._state.adding, event._state.db = False, connection.alias
-
-
 def build_event(tenant_id: int, content: Content, *, by: Actor, moment: dt.datetime) -> Event:
     """An event that is not yet written, its content cleaned; InvalidInput with every fault."""
     clean = clean_content(content, complete=True)
-    clean["impact"] = int(clean.get("impact", 0))
-    event = Event(
-        id=new_id(),
-        tenant_id=tenant_id,
-        created_at=moment,
-        updated_at=moment,
-        created_by=clean.get("owner") or label_of(by),
-        **clean,
-    )
+    clean |= {
+        "impact": int(clean.get("impact", 0)),
+        "id": new_id(),
+        "tenant_id": tenant_id,
+        "created_at": moment,
+        "updated_at": moment,
+        "created_by": clean.get("owner") or label_of(by),
+    }
+    event = new_row(Event, clean)
     check_dates(event)
     measure(event, moment)
     return event

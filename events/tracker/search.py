@@ -68,8 +68,11 @@ class Criteria:
 
     @property
     def may_be_slow(self) -> bool:
-        """A single filter is one descent of an index; texts and combinations may have to look at many events."""
-        return bool(self.text) or sum(bool(value) for value in self.exact.values()) > 1
+        """A single filter (or type and environment) is one descent of an index; texts and other combinations may have
+        to look at many events.
+        """
+        filters = {name for name, value in self.exact.items() if value}
+        return bool(self.text) or (len(filters) > 1 and filters != {"type", "environment"})
 
     @property
     def order(self) -> tuple[str, str]:
@@ -93,13 +96,21 @@ def find_page(
 
     InvalidInput for a page out of reach by number (a cursor reaches any), Unavailable when it takes too long.
     """
-    found = find_page_of(list, lambda event: event, criteria, per_page=per_page, page=page, cursor=cursor)
+    found = find_page_of(_read_events, _itself, criteria, per_page=per_page, page=page, cursor=cursor)
     attach_changes(found.events)
     return found
 
 
+def _read_events(criteria: Criteria, size: int, offset: int, cursor: str) -> list[Event]:
+    return list(window_of(criteria, size, offset, cursor))
+
+
+def _itself(event: Event) -> Event:
+    return event
+
+
 def find_page_of(
-    read: Callable[[EventQuerySet], list[Item]],
+    read: Callable[[Criteria, int, int, str], list[Item]],
     as_event: Callable[[Item], Event],
     criteria: Criteria,
     *,
@@ -107,10 +118,10 @@ def find_page_of(
     page: int | None = None,
     cursor: str = "",
 ) -> Page[Item]:
-    """As find_page, of whatever `read` makes of the events; `as_event` gives enough of one to go on behind it."""
+    """As find_page, of whatever `read` makes of a window of events; `as_event` gives enough of one to go on behind it."""
     size, offset = _window(per_page, page, cursor)
     with in_bounded_time() if criteria.may_be_slow else contextlib.nullcontext():
-        events = read(window_of(criteria, size + 1, offset, cursor))
+        events = read(criteria, size + 1, offset, cursor)
         more = len(events) > size
         events = events[:size]
         if more or cursor or (offset and not events):
@@ -231,19 +242,19 @@ def attach_changes(events: list[Event]) -> None:
 
 def encode_cursor(event: Event) -> str:
     """Where a page ended, as a text for the next request."""
-    micros = int((event.happened_at - _EPOCH) / dt.timedelta(microseconds=1))
+    micros = int((event.happened_at - EPOCH) / dt.timedelta(microseconds=1))
     raw = micros.to_bytes(8, "big", signed=True) + event.pk.bytes
     return base64.urlsafe_b64encode(raw).decode()
 
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def decode_cursor(cursor: str) -> tuple[dt.datetime, uuid.UUID]:
     try:
         raw = base64.urlsafe_b64decode(cursor.encode("ascii"))
         micros = int.from_bytes(raw[:8], "big", signed=True)
-        return _EPOCH + dt.timedelta(microseconds=micros), uuid.UUID(bytes=raw[8:])
+        return EPOCH + dt.timedelta(microseconds=micros), uuid.UUID(bytes=raw[8:])
     except (ValueError, OverflowError):
         raise InvalidInput({"cursor": ["This is no cursor of ours. Take nextCursor from an answer."]}) from None
 

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 
+from core.sql import run
 from iep.imports import targets
 from iep.maps import specifiers_by_digest
-from iep.models import Application, Blob, Module, Stamp
+from iep.models import Application, Module, Stamp
 from iep.states import OPEN
 from iep.types import Conflict
 from iep.validation import SPECIFIERS
 
+_IMPORTS = "SELECT digest, imports FROM iep_blob WHERE application_id = %s AND digest = ANY(%s) AND imports IS NOT NULL"
+# Of the other tickets only what concerns this one.
+_OTHERS = """
+SELECT ticket.key, (
+    SELECT jsonb_object_agg(path, stamp.delta -> path -> 'digest')
+    FROM unnest(%s::text[]) AS path WHERE stamp.delta ? path
+)
+FROM iep_stamp stamp JOIN tickets_ticket ticket ON ticket.id = stamp.ticket_id
+WHERE stamp.application_id = %s AND stamp.stage = ANY(%s) AND stamp.delta ?| %s::text[] AND stamp.id <> %s
+ORDER BY ticket.key LIMIT 50
+"""
+_DIGESTS = "SELECT path, digest FROM iep_module WHERE application_id = %s AND path = ANY(%s)"
 
-def changed_in_production(stamp: Stamp) -> list[Conflict]:
-    """Paths that production changed since the ticket did, other than to what the ticket has."""
-    paths = list(stamp.delta)
-    there = dict(Module.objects.filter(application=stamp.application_id, path__in=paths).values_list("path", "digest"))
+
+def digests_of(application_id: int, paths: Iterable[str]) -> dict[str, str]:
+    """path -> digest as production has it at these paths."""
+    return dict(run(_DIGESTS, [application_id, list(paths)]))
+
+
+def changed_in_production(stamp: Stamp, there: Mapping[str, str] | None = None) -> list[Conflict]:
+    """Paths that production changed since the ticket did, other than to what the ticket has.
+
+    `there` are production's digests at the ticket's paths, for who has read them already.
+    """
+    if there is None:
+        there = digests_of(stamp.application_id, stamp.delta)
     return [
         Conflict(
             "changed_in_production", path, None,
@@ -30,18 +53,19 @@ def same_paths(stamp: Stamp) -> list[Conflict]:
     """Paths that other open tickets change too."""
     if not stamp.delta or not stamp.is_open:
         return []
-    others = (
-        Stamp.objects.filter(application=stamp.application_id, stage__in=OPEN, delta__has_any_keys=list(stamp.delta))
-        .exclude(pk=stamp.pk)
-        .select_related("ticket")
-        .order_by("ticket__key")[:50]
-    )
+    mine = {path: entry["digest"] for path, entry in stamp.delta.items()}
+    others = run(_OTHERS, [list(mine), stamp.application_id, list(OPEN), list(mine), stamp.pk])
     return [
-        Conflict("same_key", path, other.ticket.key, f"{other.ticket.key} changes {path} too.")
-        for other in others
-        for path in sorted(other.delta.keys() & stamp.delta.keys())
-        if other.delta[path]["digest"] != stamp.delta[path]["digest"]
+        Conflict("same_key", path, ticket, f"{ticket} changes {path} too.")
+        for ticket, digests in others
+        for path, digest in sorted(_pairs(digests))
+        if digest != mine[path]
     ]
+
+
+def _pairs(digests: str | dict[str, str | None]) -> Iterable[tuple[str, str | None]]:
+    found: dict[str, str | None] = json.loads(digests) if isinstance(digests, str) else digests
+    return found.items()
 
 
 def conflicts_of(stamp: Stamp) -> list[Conflict]:
@@ -54,16 +78,16 @@ def conflicts_of(stamp: Stamp) -> list[Conflict]:
 def changed_dependencies(stamp: Stamp) -> list[Conflict]:
     """Files that the ticket's own import directly and that production changed since the ticket began: only a hint."""
     digests = {entry["digest"]: path for path, entry in stamp.delta.items() if entry["digest"]}
-    blobs = Blob.objects.filter(application=stamp.application_id, digest__in=digests).exclude(imports=None)
     used: dict[str, str] = {}
     names: dict[str, str] = {}
-    for digest, imports in blobs.values_list("digest", "imports"):
+    for digest, imports in run(_IMPORTS, [stamp.application_id, list(digests)]):
         names = names or _names(stamp)
         for target in targets(digests[digest], imports or [], names):
             used.setdefault(target, digests[digest])
-    moved = Module.objects.filter(
-        application=stamp.application_id, path__in=used.keys() - stamp.delta.keys(), revision__gt=stamp.base_revision
-    )
+    others = used.keys() - stamp.delta.keys()
+    if not others:
+        return []
+    moved = Module.objects.filter(application=stamp.application_id, path__in=others, revision__gt=stamp.base_revision)
     return [
         Conflict(
             "dependency_changed", path, None,

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from accounts.models import Tenant, User
+from accounts.roles import Capability
+from accounts.selectors import has_capability
 from core.errors import InvalidInput
+from core.sql import columns, run
 from iep import permissions, storage
 from iep.errors import UnknownTicket
 from iep.models import RESERVED_SLUGS, SLUG, Application, Blob, Release
@@ -20,7 +23,14 @@ from iep.validation import TICKET_KEY, check_files
 from tickets.models import Project, Ticket
 from tickets.permissions import check_can_edit
 from tickets.services import open_ticket
+from tickets.services.change import read_ticket
 from tickets.types import TicketContent
+
+_TICKET = f"""
+SELECT {columns(Ticket, "ticket")}, {columns(Project, "project")}
+FROM tickets_ticket ticket JOIN tickets_project project ON project.id = ticket.project_id
+WHERE ticket.tenant_id = %s AND UPPER(ticket.key) = UPPER(%s)
+"""  # noqa: S608 (our own columns)
 
 
 @transaction.atomic
@@ -85,10 +95,9 @@ def ticket_for(*, application: Application, key: str, by: User) -> Ticket:
     UnknownTicket when there is none and none can be opened, InvalidInput for what is no key.
     """
     key = clean_key(key)
-    tickets = Ticket.objects.visible_to(by).select_related("project", "tenant", "author")
-    found = tickets.filter(tenant=application.tenant_id, key__iexact=key).first()
-    if found is not None:
-        return found
+    rows = run(_TICKET, [application.tenant_id, key])
+    if rows and has_capability(by, Capability.VIEW_TICKETS, application.tenant_id):
+        return read_ticket(rows[0], application.tenant)
     if application.project is None:
         raise UnknownTicket(f"{application.tenant.slug} has no ticket {key}. Open it first.")
     check_can_edit(by, application.tenant)

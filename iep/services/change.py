@@ -2,34 +2,108 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import connection, models
 
-from accounts.models import User
+from accounts.models import Tenant, User
 from core.clock import now
 from core.errors import StaleState, WrongState
+from core.sql import build, columns, run, width
 from iep.errors import RevisionConflict
 from iep.models import Application, Stamp, StampRevision
 from iep.services.facts import publish_about
+from iep.services.rows import insert, update
 from iep.states import STAMP
+from iep.types import Delta
+from tickets.models import Ticket
 
-LOADED = ("application__tenant", "application__project", "ticket__project", "ticket__tenant", "author")
+Found = TypeVar("Found", bound=models.Model)
+_BOTH = f"""
+SELECT {columns(Stamp, "stamp")}, {columns(Application, "application")}
+FROM iep_stamp stamp JOIN iep_application application ON application.id = stamp.application_id
+"""  # noqa: S608 (our own columns)
+_LOCK = f"{_BOTH} WHERE stamp.id = %s FOR NO KEY UPDATE OF stamp"
+# The rows are locked in this order, so that two releases never wait for each other.
+_LOCK_BOTH = f"{_BOTH} WHERE stamp.id = %s FOR NO KEY UPDATE OF stamp, application"
+_LOCK_OF_TICKET = f"{_BOTH} WHERE application.id = %s AND stamp.ticket_id = %s FOR NO KEY UPDATE OF stamp"
+_LOAD = f"""
+SELECT {columns(Stamp, "stamp")}, {columns(Application, "application")}, {columns(Tenant, "tenant")},
+    {columns(Ticket, "ticket")}, {columns(User, "author")}
+FROM iep_stamp stamp
+JOIN iep_application application ON application.id = stamp.application_id
+JOIN accounts_tenant tenant ON tenant.id = application.tenant_id
+JOIN tickets_ticket ticket ON ticket.id = stamp.ticket_id
+JOIN accounts_user author ON author.id = stamp.author_id
+WHERE stamp.id = %s
+"""  # noqa: S608 (our own columns)
 
 
 def load(stamp: Stamp) -> Stamp:
     """The stamp as it is now, with all that its answers and facts need."""
-    return Stamp.objects.select_related(*LOADED).get(pk=stamp.pk)
+    row = iter(run(_LOAD, [stamp.pk])[0])
+    found, application, tenant = _next(Stamp, row), _next(Application, row), _next(Tenant, row)
+    application.tenant = tenant
+    found.application, found.ticket, found.author = application, _next(Ticket, row), _next(User, row)
+    if found.ticket.tenant_id == tenant.pk:
+        found.ticket.tenant = tenant
+    return found
+
+
+def _next(model: type[Found], row: Iterator[Any]) -> Found:
+    return build(model, list(islice(row, width(model))))
 
 
 def lock(stamp: Stamp, revision: int | None = None) -> Stamp:
     """The stamp as it is now, locked until the commit; RevisionConflict when it is not at `revision` any more.
 
-    Whoever changes both locks the stamp first, then its application.
+    Its application is as it is now, too; ticket and people are the caller's.
     """
-    assert connection.in_atomic_block, "a change and its fact belong in one transaction"
-    current = Stamp.objects.select_for_update(no_key=True, of=("self",)).select_related(*LOADED).get(pk=stamp.pk)
+    current = _read(run(_LOCK, [_in_transaction(stamp).pk])[0], stamp)
     check_revision(current, revision)
+    return current
+
+
+def lock_with_application(stamp: Stamp, revision: int | None = None, expected: int | None = None) -> Stamp:
+    """Like `lock`, its application locked with it, so that production moves one step at a time.
+
+    RevisionConflict also when production is past `expected`.
+    """
+    current = _read(run(_LOCK_BOTH, [_in_transaction(stamp).pk])[0], stamp)
+    check_revision(current, revision)
+    check_production(current.application, expected)
+    return current
+
+
+def lock_of_ticket(application: Application, ticket: Ticket, revision: int | None, by: User) -> Stamp | None:
+    """The ticket's stamp on the application like `lock` gives it, for `by`; None when there is none."""
+    seen = Stamp(application=application, ticket=ticket)
+    rows = run(_LOCK_OF_TICKET, [_in_transaction(seen).application_id, ticket.pk])
+    if not rows:
+        return None
+    current = _read(rows[0], seen)
+    if current.author_id == by.pk:
+        current.author = by
+    check_revision(current, revision)
+    return current
+
+
+def _in_transaction(stamp: Stamp) -> Stamp:
+    assert connection.in_atomic_block, "a change and its fact belong in one transaction"
+    return stamp
+
+
+def _read(row: Sequence[Any], seen: Stamp) -> Stamp:
+    """The stamp with its application from the columns of both, and the rest as `seen` has it."""
+    values = iter(row)
+    current = _next(Stamp, values)
+    current.application = _next(Application, values)
+    current.application.tenant = seen.application.tenant
+    current.ticket = seen.ticket
+    if Stamp.author.is_cached(seen):
+        current.author = seen.author
     return current
 
 
@@ -46,39 +120,46 @@ def lock_application(application: Application, expected: int | None = None) -> A
     current = (
         Application.objects.select_for_update(no_key=True, of=("self",)).select_related("tenant").get(pk=application.pk)
     )
-    if expected is not None and current.revision != expected:
-        raise RevisionConflict(
-            f"Production of {current.slug} is at revision {current.revision} now, you saw {expected}. Look again first.",
-            code="production_moved",
-            details={"production_revision": current.revision},
-        )
+    check_production(current, expected)
     return current
 
 
-def take(stamp: Stamp, verb: str, *, by: User | None, data: dict[str, Any] | None = None, **updates: Any) -> Stamp:
-    """Take `verb` from the stage the caller saw, writing `updates` with it, and leave the edge's fact.
+def check_production(application: Application, expected: int | None) -> None:
+    if expected is not None and application.revision != expected:
+        raise RevisionConflict(
+            f"Production of {application.slug} is at revision {application.revision} now, you saw {expected}. "
+            "Look again first.",
+            code="production_moved",
+            details={"production_revision": application.revision},
+        )
 
-    WrongState where the table has no such edge, StaleState when another step came first.
+
+def take(stamp: Stamp, verb: str, *, by: User | None, data: dict[str, Any] | None = None, **updates: Any) -> Stamp:
+    """Take `verb` from the locked stamp's stage, writing `updates` with it, and leave the edge's fact.
+
+    WrongState where the table has no such edge, StaleState when another step came first (only without a lock).
     """
     edge = STAMP.find(stamp.stage, verb)
     if edge is None:
         raise wrong_stage(stamp, verb)
-    changed = Stamp.objects.filter(pk=stamp.pk, stage=edge.source, revision=stamp.revision).update(
-        stage=edge.target, updated_at=now(), **updates
-    )
-    if not changed:
+    written = updates | {"stage": edge.target, "updated_at": now()}
+    if not update(stamp, {"stage": edge.source, "revision": stamp.revision}, **written):
         raise StaleState(f"Someone else changed {stamp.ticket.key} meanwhile. Look again, then decide.")
-    moved = load(stamp)
-    publish_about(moved, edge.fact, by=by, data=data)
-    return moved
+    for name, value in written.items():
+        setattr(stamp, name, value)
+    publish_about(stamp, edge.fact, by=by, data=data)
+    return stamp
 
 
-def keep_revision(stamp: Stamp, production_revision: int, by: User | None) -> None:
-    """Remember the delta as it is at this revision."""
-    StampRevision.objects.create(
-        stamp=stamp, number=stamp.revision, delta=stamp.delta, production_revision=production_revision,
-        git=stamp.git, by=by,
-    )  # fmt: skip
+def keep_revision(
+    stamp: Stamp, production_revision: int, by: User | None, *, delta: Delta, git: dict[str, Any] | None, revision: int
+) -> None:
+    """Remember what a revision of the stamp has."""
+    insert(
+        StampRevision(
+            stamp=stamp, number=revision, delta=delta, production_revision=production_revision, git=git, by=by
+        )
+    )
 
 
 def wrong_stage(stamp: Stamp, verb: str) -> WrongState:

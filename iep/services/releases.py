@@ -9,15 +9,21 @@ from django.db import transaction
 
 from accounts.models import User
 from core.errors import WrongState
+from core.sql import build, columns, run, width
 from iep import permissions
 from iep.errors import ChangedSince, KeyConflict
 from iep.models import Application, Change, Release, ReleaseKind, Stamp
 from iep.selectors.conflicts import changed_in_production
-from iep.services.change import lock, lock_application, take, wrong_stage
+from iep.services.change import lock_application, lock_with_application, take, wrong_stage
 from iep.services.facts import publish_about_application
-from iep.services.production import Content, about_release, contents_of, move_production
+from iep.services.production import Content, about_release, contents_of, move_production, refuse_twins
 from iep.states import STAMP, Stage
-from iep.types import Delta
+
+_BROUGHT = f"""
+SELECT {columns(Release, "release")}, change.path, change.before, change.before_size, change.after, change.after_size
+FROM iep_release release LEFT JOIN iep_change change ON change.release_id = release.id
+WHERE release.application_id = %s AND release.revision = %s ORDER BY change.path
+"""  # noqa: S608 (our own columns)
 
 
 @transaction.atomic
@@ -36,19 +42,17 @@ def release_stamp(
 
     `revision` is the stamp's that was tested and `expected` production's that was seen. `by=None` is the system, under an
     approval (`request`, `approvals`); a `nonce` that released before gives that release again. WrongState, RevisionConflict,
-    KeyConflict where production changed under the ticket: nothing is released then.
+    KeyConflict where production changed under the ticket, Twins: nothing is released then.
     """
     if nonce and (earlier := Release.objects.filter(nonce=nonce).first()):
         return earlier
     if by is not None:
         permissions.check_can_release(by, stamp.application)
-    current = lock(stamp, revision)
+    current = lock_with_application(stamp, revision, expected)
     if STAMP.find(current.stage, "release") is None:
         raise wrong_stage(current, "release")
-    application = lock_application(current.application, expected)
-    if conflicts := changed_in_production(current):
-        raise KeyConflict(conflicts)
-    changes = _changes(application, current.delta)
+    application = current.application
+    changes = _changes(current)
     release = move_production(
         application, changes, kind=ReleaseKind.RELEASE, by=by, stamp=current, stamp_revision=current.revision,
         reason=reason, request=request, approvals=list(approvals), nonce=nonce,
@@ -60,12 +64,16 @@ def release_stamp(
     return release
 
 
-def _changes(application: Application, delta: Delta) -> dict[str, tuple[Content, Content]]:
-    before = contents_of(application, delta)
+def _changes(stamp: Stamp) -> dict[str, tuple[Content, Content]]:
+    """What the ticket does to production as it is now; KeyConflict, Twins."""
+    before = contents_of(stamp.application, stamp.delta)
+    if conflicts := changed_in_production(stamp, {path: digest for path, (digest, _) in before.items()}):
+        raise KeyConflict(conflicts)
     after: dict[str, Content] = {
-        path: (entry["digest"], entry["size"]) if entry["digest"] else None for path, entry in delta.items()
+        path: (entry["digest"], entry["size"]) if entry["digest"] else None for path, entry in stamp.delta.items()
     }
-    return {path: (before.get(path), after[path]) for path in delta if before.get(path) != after[path]}
+    refuse_twins(before, after)
+    return {path: (before.get(path), after[path]) for path in after if before.get(path) != after[path]}
 
 
 @transaction.atomic
@@ -87,12 +95,13 @@ def take_back_release(
         return earlier
     if by is not None:
         permissions.check_can_release(by, stamp.application)
-    current = lock(stamp)
+    current = lock_with_application(stamp, expected=expected)
     if STAMP.find(current.stage, "take_back") is None:
         raise wrong_stage(current, "take_back")
-    application = lock_application(current.application, expected)
-    brought = Release.objects.get(application=application, revision=current.released_revision or 0)
-    changes = _inverse(application, brought)
+    application = current.application
+    rows = run(_BROUGHT, [application.pk, current.released_revision])
+    brought = build(Release, rows[0][: width(Release)])
+    changes = _inverse(application, brought, [row[width(Release) :] for row in rows if row[width(Release)]])
     release = move_production(
         application, changes, kind=ReleaseKind.REVERT, by=by, stamp=current, stamp_revision=current.revision,
         reason=reason, undoes=brought, request=request, nonce=nonce,
@@ -102,18 +111,19 @@ def take_back_release(
     return release
 
 
-def _inverse(application: Application, brought: Release) -> dict[str, tuple[Content, Content]]:
-    rows = list(brought.changes.all())
-    there = contents_of(application, [row.path for row in rows])
+def _inverse(
+    application: Application, brought: Release, rows: Sequence[Sequence[Any]]
+) -> dict[str, tuple[Content, Content]]:
+    there = contents_of(application, [row[0] for row in rows])
     undone: dict[str, tuple[Content, Content]] = {}
     later = []
-    for row in rows:
-        after = (row.after, row.after_size) if row.after else None
-        if there.get(row.path) != after:
-            later.append(row.path)
-        undone[row.path] = (there.get(row.path), (row.before, row.before_size) if row.before else None)
+    for path, before, before_size, after, after_size in rows:
+        if there.get(path) != ((after, after_size) if after else None):
+            later.append(path)
+        undone[path] = (there.get(path), (before, before_size) if before else None)
     if later:
         raise _changed_since(application, brought, later)
+    refuse_twins(there, {path: after for path, (_, after) in undone.items()})
     return undone
 
 

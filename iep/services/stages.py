@@ -12,12 +12,13 @@ from accounts.models import User
 from core.errors import Conflict, WrongState
 from core.plugins import load_plugin
 from iep import permissions
-from iep.errors import KeyConflict
-from iep.models import Module, Release, Stamp
-from iep.policies import judge, refuse_if_blocked
+from iep.errors import KeyConflict, PolicyRefused
+from iep.models import Release, Stamp
+from iep.policies import is_refused, judge
 from iep.policies.base import Step
-from iep.selectors.conflicts import changed_in_production
+from iep.selectors.conflicts import changed_in_production, digests_of
 from iep.services.change import keep_revision, load, lock, take, wrong_stage
+from iep.services.judgements import keep_judgement
 from iep.services.releases import release_stamp, take_back_release
 from iep.sign_offs import SignOff
 from iep.states import STAMP, Stage
@@ -54,18 +55,29 @@ def promote_stamp(
     target = Stage.QA if stamp.stage == Stage.DEV else Stage.PROD
     # Outside any lock: policies may take a while, and what they saw is checked by the stamp's revision afterwards.
     verdicts = judge(Step(stamp=stamp, target=target, by=by, git=git or stamp.git))
-    refuse_if_blocked(verdicts)
+    if is_refused(verdicts):
+        refusal = PolicyRefused(verdicts)
+        refusal.judgement = keep_judgement(stamp, target, by, verdicts)
+        raise refusal
     seen = stamp.revision if revision is None else revision
     if target == Stage.QA:
-        return Promoted(_to_qa(stamp, by, seen, git), verdicts)
+        return Promoted(_to_qa(stamp, by, seen, git, verdicts), verdicts)
     if stamp.application.sign_off:
         return _ask(stamp, by, seen, message, verdicts)
-    release = release_stamp(stamp=stamp, by=by, revision=seen, expected=expected, reason=message)
-    return Promoted(load(stamp), verdicts, release)
+    return _release(stamp, by, seen, expected, message, verdicts)
 
 
 @transaction.atomic
-def _to_qa(stamp: Stamp, by: User, revision: int, git: dict[str, Any] | None) -> Stamp:
+def _release(  # noqa: PLR0917
+    stamp: Stamp, by: User, revision: int, expected: int | None, message: str, verdicts: list[Verdict]
+) -> Promoted:
+    keep_judgement(stamp, Stage.PROD, by, verdicts)
+    release = release_stamp(stamp=stamp, by=by, revision=revision, expected=expected, reason=message)
+    return Promoted(release.stamp or stamp, verdicts, release)
+
+
+@transaction.atomic
+def _to_qa(stamp: Stamp, by: User, revision: int, git: dict[str, Any] | None, verdicts: list[Verdict]) -> Stamp:
     current = lock(stamp, revision)
     if STAMP.find(current.stage, "promote") is None:
         raise wrong_stage(current, "promote")
@@ -73,6 +85,7 @@ def _to_qa(stamp: Stamp, by: User, revision: int, git: dict[str, Any] | None) ->
         raise WrongState(f"{current.ticket.key} changes nothing. Stamp a file first.", code="nothing_to_promote")
     if conflicts := changed_in_production(current):
         raise KeyConflict(conflicts)
+    keep_judgement(current, Stage.QA, by, verdicts)
     return take(current, "promote", by=by, git=git or current.git)
 
 
@@ -89,7 +102,8 @@ def _ask(stamp: Stamp, by: User, revision: int, message: str, verdicts: list[Ver
         )
     if conflicts := changed_in_production(current):
         raise KeyConflict(conflicts)
-    number = sign_off().ask(current, by, message)
+    number = sign_off().ask(current, by, message, verdicts)
+    keep_judgement(current, Stage.PROD, by, verdicts, number)
     moved = take(current, "ask", by=by, data={"request": number}, sign_off=number)
     return Promoted(moved, verdicts, asked=number)
 
@@ -124,8 +138,7 @@ def revert_stamp(*, stamp: Stamp, by: User, reason: str = "", expected: int | No
     Leaves `stamp.taken_back` or `stamp.reverted`. WrongState, ChangedSince.
     """
     if stamp.stage == Stage.PROD:
-        take_back_release(stamp=stamp, by=by, reason=reason, expected=expected)
-        return load(stamp)
+        return take_back_release(stamp=stamp, by=by, reason=reason, expected=expected).stamp or stamp
     permissions.check_can_stamp(by, stamp.application)
     return _to_dev(stamp, by, reason)
 
@@ -166,17 +179,16 @@ def reopen_stamp(*, stamp: Stamp, by: User) -> Stamp:
     current = lock(stamp)
     if STAMP.find(current.stage, "reopen") is None:
         raise wrong_stage(current, "reopen")
+    current.ticket.refresh_from_db(fields=["state"])
     if current.ticket.is_closed:
         raise WrongState(
             f"{current.ticket.key} is closed. Reopen the ticket first.", details={"state": current.ticket.state}
         )
     updates: dict[str, Any] = {"released_revision": None}
     if current.released_revision is not None:
-        current.delta = {}
-        current.revision += 1
-        updates |= {"delta": {}, "base_revision": current.application.revision}
-        Stamp.objects.filter(pk=current.pk).update(revision=current.revision)
-        keep_revision(current, current.application.revision, by)
+        head = current.application.revision
+        updates |= {"delta": {}, "base_revision": head, "revision": current.revision + 1}
+        keep_revision(current, head, by, delta={}, git=current.git, revision=updates["revision"])
     return take(current, "reopen", by=by, **updates)
 
 
@@ -198,15 +210,14 @@ def rebase_stamp(
     open_questions = [conflict for conflict in changed_in_production(current) if conflict.path not in kept ^ dropped]
     if open_questions:
         raise KeyConflict(open_questions)
-    rows = Module.objects.filter(application=current.application, path__in=list(current.delta))
-    there: dict[str, str] = dict(rows.values_list("path", "digest"))
-    current.delta = {
+    there = digests_of(current.application_id, current.delta)
+    delta = {
         path: entry | {"base": there.get(path)}
         for path, entry in current.delta.items()
         if path not in dropped and there.get(path) != entry["digest"]
     }
     head = current.application.revision
-    current.revision += 1
-    Stamp.objects.filter(pk=current.pk).update(revision=current.revision, delta=current.delta)
-    keep_revision(current, head, by)
-    return take(current, "rebase", by=by, data={"mine": sorted(kept), "theirs": sorted(dropped)}, base_revision=head)
+    revision = current.revision + 1
+    keep_revision(current, head, by, delta=delta, git=current.git, revision=revision)
+    data = {"mine": sorted(kept), "theirs": sorted(dropped)}
+    return take(current, "rebase", by=by, data=data, base_revision=head, delta=delta, revision=revision)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from core.clock import now
 from core.errors import InvalidInput, WrongState
+from core.sql import run
 from iep import permissions, storage
 from iep.errors import MissingBlobs, NotInDev
 from iep.models import Application, Blob, Change, Module, Stamp
-from iep.services.change import check_revision, keep_revision, load, take
-from iep.services.change import lock as lock_stamp
+from iep.services.change import check_revision, keep_revision, lock_of_ticket, take
 from iep.services.facts import publish_about
+from iep.services.production import contents_of
+from iep.services.rows import insert
 from iep.states import Stage
 from iep.types import Delta, File, Manifest
-from iep.validation import SPECIFIERS, check_files, is_digest, read_specifiers
+from iep.validation import SPECIFIERS, check_files, fold, is_digest, read_specifiers
 from tickets.models import Ticket
+
+_SIZES = "SELECT digest, size FROM iep_blob WHERE application_id = %s AND digest = ANY(%s)"
 
 
 @dataclass(slots=True)
@@ -56,7 +60,6 @@ def stamp_ticket(
     """
     permissions.check_can_stamp(by, application)
     check_files(manifest.files, manifest.removed)
-    _check_twins(application, ticket, manifest)
     _check_blobs(application, manifest)
     try:
         with transaction.atomic():
@@ -68,26 +71,9 @@ def stamp_ticket(
             return _stamp(application, ticket, manifest, by, revision)
 
 
-def _check_twins(application: Application, ticket: Ticket, manifest: Manifest) -> None:
-    """A new path may not differ from one that is there only by case."""
-    paths = {file.path for file in manifest.files}
-    known = set(Module.objects.filter(application=application, path__in=paths).values_list("path", flat=True))
-    stamp = Stamp.objects.filter(application=application, ticket=ticket).only("delta").first()
-    known |= set(stamp.delta) & paths if stamp else set()
-    fresh = {path.casefold(): path for path in paths - known}
-    if not fresh:
-        return
-    others = set(Module.objects.filter(application=application).values_list("path", flat=True)) - set(manifest.removed)
-    others |= set(stamp.delta) if stamp else set()
-    twins = {path: fresh[path.casefold()] for path in others - paths if path.casefold() in fresh}
-    if twins:
-        sentences = [f"{new} and {old} are one file on some systems. Rename one." for old, new in twins.items()]
-        raise InvalidInput({"files": sentences})
-
-
 def _check_blobs(application: Application, manifest: Manifest) -> None:
     wanted = {file.digest: file.size for file in manifest.files}
-    sizes = dict(Blob.objects.filter(application=application, digest__in=wanted).values_list("digest", "size"))
+    sizes: dict[str, int] = dict(run(_SIZES, [application.pk, list(wanted)]))
     if missing := wanted.keys() - sizes.keys():
         raise MissingBlobs(missing)
     for number, file in enumerate(manifest.files):
@@ -98,49 +84,47 @@ def _check_blobs(application: Application, manifest: Manifest) -> None:
 
 
 def _stamp(application: Application, ticket: Ticket, manifest: Manifest, by: User, revision: int | None) -> Stamped:
-    stamp, created = _find_or_open(application, ticket, by, revision)
+    stamp = lock_of_ticket(application, ticket, revision, by) or _new_stamp(application, ticket, by, revision)
     if stamp.stage != Stage.DEV:
         remedy = "Reopen it first." if stamp.stage in {Stage.CLOSED, Stage.PROD} else "Revert it to dev first."
         raise NotInDev(f"{ticket.key} is in {stamp.stage}. {remedy}", details={"stage": stamp.stage})
-    found = Stamped(stamp, created)
+    found = Stamped(stamp, created=stamp.pk is None)
     delta = _merge(stamp, manifest, found)
-    if not found.changed and not created:
+    if not found.changed and not found.created:
         return found
-    git = manifest.git or stamp.git
-    stamp.delta, stamp.git, stamp.revision = delta, git, stamp.revision + 1
     data = {"changed": found.changed[:200], "changed_count": len(found.changed), "paths": len(delta)}
-    Stamp.objects.filter(pk=stamp.pk).update(delta=delta, git=git, revision=stamp.revision, updated_at=now())
-    keep_revision(stamp, application.revision, by)
+    now_has: dict[str, Any] = {"delta": delta, "git": manifest.git or stamp.git, "revision": stamp.revision + 1}
     _note_imports(application, manifest)
-    if created:
-        found.stamp = load(stamp)
-        publish_about(found.stamp, "stamp.opened", by=by, data=data)
+    if found.created:
+        stamp.delta, stamp.git, stamp.revision = delta, now_has["git"], now_has["revision"]
+        insert(stamp)
+    keep_revision(stamp, stamp.application.revision, by, **now_has)
+    if found.created:
+        publish_about(stamp, "stamp.opened", by=by, data=data)
     else:
-        found.stamp = take(stamp, "update", by=by, data=data)
+        take(stamp, "update", by=by, data=data, **now_has)
     return found
 
 
-def _find_or_open(application: Application, ticket: Ticket, by: User, revision: int | None) -> tuple[Stamp, bool]:
-    known = Stamp.objects.filter(application=application, ticket=ticket).first()
-    if known is not None:
-        return lock_stamp(known, revision), False
+def _new_stamp(application: Application, ticket: Ticket, by: User, revision: int | None) -> Stamp:
+    """The ticket's first stamp on the application, not written yet."""
     if ticket.is_closed:
         raise WrongState(
             f"{ticket.key} is closed. Reopen the ticket before you work on it.", details={"state": ticket.state}
         )
-    head = Application.objects.values_list("revision", flat=True).get(pk=application.pk)
-    stamp = Stamp(application=application, ticket=ticket, author=by, base_revision=head)
+    head = Application.objects.select_related("tenant").get(pk=application.pk)
+    stamp = Stamp(application=head, ticket=ticket, author=by, base_revision=head.revision)
     check_revision(stamp, revision)
-    stamp.save(force_insert=True)
-    return stamp, True
+    return stamp
 
 
 def _merge(stamp: Stamp, manifest: Manifest, found: Stamped) -> Delta:
     """The delta after the manifest; `found` is told what changed."""
     delta: Delta = dict(stamp.delta)
     paths = [file.path for file in manifest.files]
-    concerned = {*paths, *manifest.removed}
-    production = _digests(stamp.application, concerned)
+    there = contents_of(stamp.application, {*paths, *manifest.removed})
+    _refuse_twins(delta, there, manifest)
+    production = {path: digest for path, (digest, _) in there.items()}
     old = _earlier_digests(stamp.application, paths) if manifest.tree else set()
     for file in manifest.files:
         _merge_file(delta, file, production.get(file.path), (file.path, file.digest) in old, found)
@@ -148,6 +132,18 @@ def _merge(stamp: Stamp, manifest: Manifest, found: Stamped) -> Delta:
         _merge_removal(delta, path, production.get(path), found)
     _complete(delta, stamp, manifest, found)
     return delta
+
+
+def _refuse_twins(delta: Delta, there: Iterable[str], manifest: Manifest) -> None:
+    """A new path may not differ by case only from one that production or the ticket has and keeps."""
+    paths = {file.path for file in manifest.files}
+    kept = {*there, *delta}.difference(manifest.removed, [path for path in delta if delta[path]["digest"] is None])
+    others = kept - paths
+    fresh = {fold(path): path for path in paths - kept}
+    twins = {path: fresh[fold(path)] for path in others if fold(path) in fresh}
+    if twins:
+        sentences = [f"{new} and {old} are one file on some systems. Rename one." for old, new in twins.items()]
+        raise InvalidInput({"files": sentences})
 
 
 def _merge_file(delta: Delta, file: File, production: str | None, was_production: bool, found: Stamped) -> None:
@@ -206,10 +202,6 @@ def _complete(delta: Delta, stamp: Stamp, manifest: Manifest, found: Stamped) ->
             found.stale.append(path)
 
 
-def _digests(application: Application, paths: Iterable[str]) -> dict[str, str]:
-    return dict(Module.objects.filter(application=application, path__in=list(paths)).values_list("path", "digest"))
-
-
 def _earlier_digests(application: Application, paths: Sequence[str]) -> set[tuple[str, str]]:
     """What production ever had at these paths."""
     changes = Change.objects.filter(application=application, path__in=list(paths)).exclude(after="")
@@ -221,4 +213,5 @@ def _note_imports(application: Application, manifest: Manifest) -> None:
     for file in manifest.files:
         if file.path in manifest.imports:
             imports = [text[:600] for text in manifest.imports[file.path][:500]]
-            Blob.objects.filter(application=application, digest=file.digest).update(imports=imports)
+            lazy = [text for text in manifest.lazy.get(file.path, []) if text in imports]
+            Blob.objects.filter(application=application, digest=file.digest).update(imports=imports, lazy=lazy)

@@ -2,19 +2,18 @@
 
 /iep/m/<app>/<folder>/<name>~<digest>.<ending>   a file, immutable; also /iep/m/<digest>/<path>
 /iep/map/<digest>.json|.js                       a map, immutable; as a script that puts it into the page
-/iep/<app>/map.json|map.js                       production's map now: strong ETag, never older than FRESH seconds
+/iep/<app>/map.json|map.js                       production's map now: strong ETag, never older than OLDEST seconds
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from django.db import Error as DatabaseError
@@ -23,12 +22,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from iep import maps, storage
 from iep.models import SLUG, Application, ImportMap, Release
+from iep.serving.answers import Answer, Headers, raw, say
 from iep.serving.files import GUARDED, IMMUTABLE, type_of
+from iep.serving.origins import headers_for, is_foreign, known_origins, origin_of, read_origins
 
 log = structlog.get_logger(__name__)
 
-FRESH = 0.25
-KEPT_MAPS = 64
+# Seconds: a pointer looks again after FRESH, without making anyone wait, and nobody gets a look older than OLDEST.
+FRESH, OLDEST = 0.2, 0.5
+KEPT_BYTES = 16 * 1024 * 1024
 THREADS = 2
 _MODULE = re.compile(maps.ADDRESS.pattern)
 _BY_DIGEST = re.compile(r"/iep/m/(?P<digest>[0-9a-f]{64})/(?P<path>.+)")
@@ -36,8 +38,13 @@ _MAP = re.compile(r"/iep/map/(?P<digest>[0-9a-f]{64})\.(?P<form>json|js)")
 _POINTER = re.compile(rf"/iep/(?P<app>{SLUG})/map\.(?P<form>json|js)")
 _TYPES = {"json": "application/importmap+json", "js": "text/javascript; charset=utf-8"}
 
-Headers = list[tuple[bytes, bytes]]
+_GUARDED = raw(GUARDED | {"Vary": "Origin"})
+# Maps hold digests only; pages of other sites may use them.
+_OPEN = raw({"X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*"})
+_NOTHING = Answer(b"", "", "", "", [])
+
 Result = TypeVar("Result")
+InThread = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class EntryPoints:
@@ -46,7 +53,9 @@ class EntryPoints:
     def __init__(self, behind: ASGIApp) -> None:
         self.behind = behind
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="entry-points")
-        self._maps: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._kept: OrderedDict[str, Answer] = OrderedDict()
+        self._kept_bytes = 0
+        self._pointers: dict[str, tuple[_Head, str]] = {}
         self._heads: dict[str, _Head] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,28 +64,31 @@ class EntryPoints:
             await self.behind(scope, receive, send)
             return
         try:
-            done = await self._answer(path, scope, send)
+            answer = self._kept.get(path) or self._known_pointer(path, scope) or await self._find(path, scope)
         except DatabaseError as error:
             log.warning("entry_points.database", error=str(error))
-            await _say(
-                send, 503, [(b"retry-after", b"2")], b"The database does not answer. Try again in a few seconds.\n"
-            )
+            text = b"The database does not answer. Try again in a few seconds.\n"
+            await say(send, 503, [(b"retry-after", b"2")], text)
             return
-        if not done:
+        if answer is None:
             await self.behind(scope, receive, send)
-
-    async def _answer(self, path: str, scope: Scope, send: Send) -> bool:
-        if found := _MODULE.fullmatch(path):
-            await self._module(scope, send, found["digest"], type_of(f"x.{found['ending']}"))
-        elif found := _BY_DIGEST.fullmatch(path):
-            await self._module(scope, send, found["digest"], type_of(found["path"]))
-        elif found := _MAP.fullmatch(path):
-            await self._map(scope, send, found["digest"], found["form"])
-        elif (found := _POINTER.fullmatch(path)) and not scope["query_string"]:
-            return await self._pointer(scope, send, found["app"], found["form"])
+        elif answer is _NOTHING:
+            await say(send, 404, [], b"There is nothing at this address.\n")
         else:
-            return False
-        return True
+            await answer.deliver(scope, send)
+
+    async def _find(self, path: str, scope: Scope) -> Answer | None:
+        """The answer to this address; None for what is not ours."""
+        if found := _MODULE.fullmatch(path):
+            headers = await self._opened(scope, found["app"])
+            return await self._module(found["digest"], type_of(f"x.{found['ending']}"), headers)
+        if found := _BY_DIGEST.fullmatch(path):
+            return await self._module(found["digest"], type_of(found["path"]), _GUARDED)
+        if found := _MAP.fullmatch(path):
+            return await self._map(path, found["digest"], found["form"])
+        if (found := _POINTER.fullmatch(path)) and not scope["query_string"]:
+            return await self._pointer(path, found["app"], found["form"])
+        return None
 
     async def _in_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
         def run() -> Result:
@@ -85,40 +97,61 @@ class EntryPoints:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
-    async def _module(self, scope: Scope, send: Send, digest: str, media_type: str | None) -> None:
+    async def _opened(self, scope: Scope, app: str) -> Headers:
+        """The headers of a module: for a page of another site with what that application allows it."""
+        if not is_foreign(scope["headers"]):
+            return _GUARDED
+        allowed = known_origins(app)
+        if allowed is None:
+            allowed = await self._in_thread(read_origins, app)
+        return raw(headers_for(allowed, origin_of(scope["headers"])))
+
+    async def _module(self, digest: str, media_type: str | None, headers: Headers) -> Answer:
         content = None
         if media_type is not None:
             content = storage.memory.get(digest) or await self._in_thread(storage.read, digest)
         if content is None or media_type is None:
-            await _say(send, 404, [], b"There is no such file.\n")
+            return _NOTHING
+        return Answer(content, media_type, digest, IMMUTABLE, headers)
+
+    async def _map(self, path: str, digest: str, form: str) -> Answer:
+        answer = await self._in_thread(_read_map, digest, form)
+        if answer is None:
+            return _NOTHING
+        self._keep(path, answer)
+        return answer
+
+    def _keep(self, path: str, answer: Answer) -> None:
+        """Have the answer at hand; the oldest go when there are too many bytes."""
+        if path in self._kept:
             return
-        await _deliver(scope, send, content, media_type, digest, IMMUTABLE, _GUARDED)
+        self._kept[path] = answer
+        self._kept_bytes += answer.size
+        while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
+            self._kept_bytes -= self._kept.popitem(last=False)[1].size
 
-    async def _map(self, scope: Scope, send: Send, digest: str, form: str) -> None:
-        content = self._maps.get((digest, form)) or await self._in_thread(_read_map, digest, form)
-        if content is None:
-            await _say(send, 404, [], b"There is no such map.\n")
-            return
-        self._keep((digest, form), content)
-        await _deliver(scope, send, content, _TYPES[form], f"{digest}.{form}", IMMUTABLE, _OPEN)
+    def _known_pointer(self, path: str, scope: Scope) -> Answer | None:
+        """The pointer's answer where the last look is recent enough; a new look begins behind it in time."""
+        known = self._pointers.get(path)
+        if known is None or scope["query_string"]:
+            return None
+        head, form = known
+        age = time.monotonic() - head.seen
+        if age > OLDEST:
+            return None
+        if age > FRESH:
+            head.look_soon(self._in_thread)
+        return head.answers.get(form)
 
-    def _keep(self, key: tuple[str, str], content: bytes) -> None:
-        self._maps[key] = content
-        self._maps.move_to_end(key)
-        while len(self._maps) > KEPT_MAPS:
-            self._maps.popitem(last=False)
-
-    async def _pointer(self, scope: Scope, send: Send, app: str, form: str) -> bool:
-        head = self._heads.get(app)
-        if head is None:
-            head = self._heads[app] = _Head(app)
-        await head.refresh(self._in_thread)
-        if head.digest is None:
-            del self._heads[app]
-            return False
-        content = head.document if form == "json" else head.script
-        await _deliver(scope, send, content, _TYPES[form], f"{head.digest}.{form}", "no-cache", _OPEN)
-        return True
+    async def _pointer(self, path: str, app: str, form: str) -> Answer | None:
+        head = self._heads.setdefault(app, _Head(app))
+        await head.look(self._in_thread)
+        if not head.answers:
+            self._heads.pop(app, None)
+            self._pointers.pop(path, None)
+            return None
+        self._pointers[path] = (head, form)
+        return head.answers[form]
 
 
 class _Head:
@@ -126,26 +159,35 @@ class _Head:
 
     def __init__(self, app: str) -> None:
         self.app = app
-        self.digest: str | None = None
-        self.document = self.script = b""
-        self._seen = 0.0
+        self.answers: dict[str, Answer] = {}
+        self.seen = -OLDEST
+        self._digest: str | None = None
         self._lock = asyncio.Lock()
+        self._soon: asyncio.Task[None] | None = None
 
-    async def refresh(self, in_thread: Callable[..., object]) -> None:
-        """Look again when the last look was more than FRESH ago; whoever asks meanwhile waits for the same look."""
-        if time.monotonic() - self._seen <= FRESH:
-            return
+    def look_soon(self, in_thread: InThread) -> None:
+        """Look again without anybody waiting for it."""
+        if self._soon is None or self._soon.done():
+            self._soon = asyncio.ensure_future(self._look_quietly(in_thread))
+
+    async def _look_quietly(self, in_thread: InThread) -> None:
+        try:
+            await self.look(in_thread)
+        except DatabaseError as error:  # whoever asks when it is too old is told
+            log.warning("entry_points.database", error=str(error))
+
+    async def look(self, in_thread: InThread) -> None:
+        """Look when the last look was more than FRESH ago; whoever asks meanwhile waits for the same look."""
         async with self._lock:
             began = time.monotonic()
-            if began - self._seen <= FRESH:
+            if began - self.seen <= FRESH:
                 return
-            digest = await in_thread(_head_digest, self.app)  # type: ignore[misc]
-            if digest != self.digest or digest is None:
-                document = await in_thread(_read_head, self.app)  # type: ignore[misc]
-                self.digest = digest = hashlib.sha256(document).hexdigest() if document is not None else None
-                self.document = document or b""
-                self.script = maps.script_of(self.document.decode()).encode()
-            self._seen = began
+            digest = await in_thread(_head_digest, self.app)
+            if digest is None or digest != self._digest:
+                self.answers = await in_thread(_read_head, self.app)
+                tag = self.answers["json"].tag if self.answers else ""
+                self._digest = tag.removesuffix(".json") or None
+            self.seen = began
 
 
 def _head_digest(app: str) -> str | None:
@@ -154,47 +196,19 @@ def _head_digest(app: str) -> str | None:
     return newest.values_list("map_digest", flat=True).first() or None
 
 
-def _read_head(app: str) -> bytes | None:
+def _read_head(app: str) -> dict[str, Answer]:
     application = Application.objects.filter(slug=app).first()
-    return maps.production_map(application).document.encode() if application else None
+    if application is None:
+        return {}
+    made = maps.production_map(application)
+    return {form: _map_answer(made.digest, made.document, form, "no-cache") for form in _TYPES}
 
 
-def _read_map(digest: str, form: str) -> bytes | None:
+def _read_map(digest: str, form: str) -> Answer | None:
     document = ImportMap.objects.filter(pk=digest).values_list("document", flat=True).first()
-    if document is None:
-        return None
-    return document.encode() if form == "json" else maps.script_of(document).encode()
+    return None if document is None else _map_answer(digest, document, form, IMMUTABLE)
 
 
-def _raw(headers: dict[str, str]) -> Headers:
-    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-
-
-_GUARDED = _raw(GUARDED)
-# Maps hold digests only; pages of other sites may use them.
-_OPEN = _raw({"X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*"})
-
-
-async def _deliver(  # noqa: PLR0917 (the hot path takes no keywords)
-    scope: Scope, send: Send, content: bytes, media_type: str, tag: str, cache: str, more: Headers
-) -> None:
-    """The content, or 304 to whoever has it."""
-    etag = f'"{tag}"'.encode()
-    headers = [(b"etag", etag), (b"cache-control", cache.encode()), *more]
-    for name, value in scope["headers"]:
-        if name == b"if-none-match" and (value in {etag, b"*"} or etag in value.replace(b" ", b"").split(b",")):
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
-            return
-    headers += [(b"content-type", media_type.encode()), (b"content-length", str(len(content)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else content})
-
-
-async def _say(send: Send, status: int, more: Headers, text: bytes) -> None:
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"),
-        (b"content-length", str(len(text)).encode()), (b"x-content-type-options", b"nosniff"), *more,
-    ]  # fmt: skip
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": text})
+def _map_answer(digest: str, document: str, form: str, cache: str) -> Answer:
+    text = document if form == "json" else maps.script_of(document)
+    return Answer(text.encode(), _TYPES[form], f"{digest}.{form}", cache, _OPEN, squeeze=True)

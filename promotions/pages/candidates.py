@@ -6,13 +6,13 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from django.contrib.postgres.aggregates import JSONBAgg
-from django.db.models import Max
-from django.db.models.functions import JSONObject
+from django.db.models import Max, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce, JSONObject
 
 from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import grants_of, tenants_where
-from promotions.models import RunningVersion
+from promotions.models import PromotionRequest, RunningVersion
 
 ORDER = ("dev", "qa", "staging", "prod")
 
@@ -27,6 +27,8 @@ class Service:
     target_name: str
     versions: dict[str, dict[str, str]]
     may_ask: bool = False
+    request: str = ""
+    """The number of the request that is under way for it, if the person may see it: there is at most one."""
 
     def version(self, environment: str) -> str:
         return self.versions.get(environment, {}).get("version", "")
@@ -69,6 +71,9 @@ def running_services(
 ) -> list[Service]:
     """What runs in each environment of the person's tenants, the last changed first."""
     grants = grants_of(user)
+    under_way = PromotionRequest.objects.visible_to(user).active().order_by().filter(
+        tenant=OuterRef("tenant_id"), target_type=OuterRef("target_type"), target_name=OuterRef("target_name")
+    )  # fmt: skip
     rows = (
         RunningVersion.objects.filter(tenant__in=tenants_where(user, capability))
         .order_by()
@@ -76,6 +81,7 @@ def running_services(
         .annotate(
             newest=Max("since"),
             versions=JSONBAgg(JSONObject(environment="environment", version="version", since="since")),
+            request=Coalesce(Subquery(under_way.values("number")[:1]), Value("")),
         )
         .order_by("-newest", "target_name")[:limit]
     )
@@ -87,14 +93,16 @@ def running_services(
             target_name=row["target_name"],
             versions={one["environment"]: one for one in row["versions"]},
             may_ask=grants.allow(Capability.REQUEST_PROMOTION, row["tenant_id"]),
+            request=row["request"],
         )
         for row in rows
     ]
 
 
 def find_candidates(user: User, limit: int = 60) -> list[Service]:
-    """Services of which staging runs another version than production, in the tenants where `user` may ask."""
-    return [service for service in running_services(user, limit, Capability.REQUEST_PROMOTION) if service.is_ahead]
+    """What `user` may ask for: staging runs another version than production, and no request is under way."""
+    services = running_services(user, limit, Capability.REQUEST_PROMOTION)
+    return [service for service in services if service.is_ahead and not service.request]
 
 
 @dataclass(slots=True)

@@ -286,7 +286,9 @@ class Attempts:
 
 
 def attempts_of(promotion: PromotionRequest) -> Attempts:
-    """How the deployment of a request goes."""
+    """How the deployment of a request goes; before it is released there is none."""
+    if promotion.state in (State.PENDING, State.SCHEDULED):
+        return Attempts(None)
     newest = promotion.deployments.defer("log", "options", "result").annotate(tail=Right("log", SHOWN_LOG))
     return Attempts(newest.order_by("-attempt").first())
 

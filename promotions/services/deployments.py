@@ -11,7 +11,8 @@ from django.db.models import Q
 from accounts.models import User
 from core.clock import now
 from core.doorbell import ring_on_commit
-from core.errors import WrongState
+from core.errors import Conflict, WrongState
+from events.chain.clearance import freezes_in_force
 from events.models import Delivery, DeliveryState
 from promotions import permissions
 from promotions.models import Deployment, DeploymentTarget, PromotionRequest, RunningVersion
@@ -170,7 +171,7 @@ def set_running_version(promotion: PromotionRequest) -> str:
 def retry_deployment(*, promotion: PromotionRequest, by: User) -> PromotionRequest:
     """Try a failed deployment again under the approval it has; leaves `deployment.retried`.
 
-    WrongState unless it failed; Conflict while another request of the same target is active.
+    WrongState unless it failed; Conflict while another request of the same target is active, or a freeze holds it up.
     """
     permissions.check_can_retry(by, promotion)
     current = PromotionRequest.objects.select_for_update(of=("self",)).get(pk=promotion.pk)
@@ -178,6 +179,7 @@ def retry_deployment(*, promotion: PromotionRequest, by: User) -> PromotionReque
         raise wrong_state(load(current), "retry")
     if current.review == Review.OBJECTED:
         raise WrongState(f"Someone objected to {current.number}. Create another request.", code="objected")
+    _refuse_if_frozen(current)
     queue_deployment(current)
     try:
         with transaction.atomic():
@@ -210,12 +212,27 @@ def cancel_deployment(*, promotion: PromotionRequest, by: User, reason: str = ""
 
 @transaction.atomic
 def release_scheduled_request(*, promotion: PromotionRequest) -> PromotionRequest:
-    """The hour of a scheduled request has come: it deploys now; leaves `promotion.due` with how late that is."""
+    """The hour of a scheduled request has come: it deploys now; leaves `promotion.due` with how late that is.
+
+    WrongState before that hour, and Conflict (frozen) while a freeze holds it up: it waits for the end of the freeze.
+    """
     current = PromotionRequest.objects.select_for_update(of=("self",)).get(pk=promotion.pk)
     if current.state != State.SCHEDULED:
         raise wrong_state(load(current), "release")
     if current.scheduled_at is None or current.scheduled_at > now():
         raise WrongState(f"{current.number} is not due yet.")
+    _refuse_if_frozen(current)
     late = now() - current.scheduled_at
     queue_deployment(current)
     return move(current, "release", by=None, data={"late_seconds": round(late.total_seconds())})
+
+
+def _refuse_if_frozen(promotion: PromotionRequest) -> None:
+    """Also one that was declared after the approval. Rollbacks go through, and so does what broke the glass."""
+    if promotion.reverses_id or promotion.glass_broken_by_id:
+        return
+    held = freezes_in_force(promotion.tenant, promotion.target_name, promotion.target_environment)
+    if held:
+        raise Conflict(
+            f"{held[0].what} is frozen until {held[0].ends_at:%Y-%m-%d %H:%M} UTC: {held[0].reason}", code="frozen"
+        )

@@ -72,15 +72,19 @@ OWN_ROOMS = {
     },
     "events": {
         "activity",
+        "attempts",
         "cdevents",
         "chain",
         "channel_health",
         "channels",
+        "connections",
         "deliveries",
         "delivery_views",
         "endpoints",
         "live",
         "measures",
+        "notice_api",
+        "notice_previews",
         "notice_views",
         "notices",
         "outbox",
@@ -103,6 +107,7 @@ OWN_ROOMS = {
     },
     "tickets": {
         "chain",
+        "demo_jira",
         "slack",
         "story",
         "wire",
@@ -113,8 +118,10 @@ OWN_ROOMS = {
         "maps",
         "mirrors",
         "previews",
+        "s3",
         "serving",
         "sign_offs",
+        "signatures",
         "stamp",
         "storage",
         "story",
@@ -166,6 +173,7 @@ WITHOUT_ACTOR = {
     },
     "tickets": {
         "follow_event",
+        "follow_issue",
         "remind_of_overdue_tickets",
         "resolve_deployed_ticket",
         "stop_silent_workers",
@@ -173,6 +181,7 @@ WITHOUT_ACTOR = {
     },
     "iep": {
         "forget_sign_off",
+        "remind_of_stale_stamps",
     },
 }
 

@@ -191,7 +191,7 @@ class Faces:
             User.objects.filter(pk=user.pk).update(is_staff=True)
             faces.clients[name] = Client()
             faces.clients[name].force_login(User.objects.get(pk=user.pk))
-            scopes = ["tickets:read", "tickets:write", "tickets:work"]
+            scopes = [f"tickets:{name}" for name in ("read", "write", "work", "decide")]
             faces.secrets[name] = issue_token(user=user, name="parity", scopes=scopes)[1]
         return faces
 

@@ -11,15 +11,17 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from accounts.roles import Role
 from core.errors import InvalidInput
 from events import notices, outbox
-from events.models import Delivery, DomainEvent, HeldNotice, NoticePreference
+from events.models import Delivery, DomainEvent, HeldNotice, NoticePreference, Subscription
 from events.notifiers.base import notice_kinds
-from events.preferences import unsubscribe_token
+from events.preferences import is_muted, unsubscribe_token
 from events.tasks import sweep_digests
 from promotions.models import PromotionRequest
 from promotions.services import approve_request, remind_approvers
 from promotions.services.transition import load
+from tests.api import call_as
 
 NOON = dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC)
 
@@ -196,3 +198,32 @@ def test_the_button_mutes_and_comes_back(browser, cpi):
     )
     assert away["Location"] == "/"
     assert not cpi.muted_subjects.exists()
+
+
+def test_a_link_in_a_mail_can_mute_the_thing_instead(cpi):
+    client = Client(enforce_csrf_checks=True)
+    address = reverse("unsubscribe", args=[unsubscribe_token(cpi, "ticket_gate", ("ticket", "TICKET-1"))])
+    assert "Mute TICKET-1" in client.get(address).content.decode()
+    assert client.post(address, {"what": "thing"}).status_code == 200
+    assert is_muted(cpi, "ticket", "TICKET-1")
+    assert not NoticePreference.objects.exists()
+
+
+def test_muting_by_rest_is_the_same(cpi):
+    mine = call_as(cpi)
+    for _ in range(2):
+        assert mine.call("PUT", "/v1/me/muted/ticket/TICKET-1").status_code == 204
+    assert is_muted(cpi, "ticket", "TICKET-1")
+    assert [(each["type"], each["id"]) for each in mine.get("/v1/me/muted").json()] == [("ticket", "TICKET-1")]
+    assert mine.call("PUT", "/v1/me/muted/worker/w-1").status_code == 404
+    for _ in range(2):
+        assert mine.call("DELETE", "/v1/me/muted/ticket/TICKET-1").status_code == 204
+    assert mine.get("/v1/me/muted").json() == []
+
+
+def test_a_role_that_is_subscribed_hears_of_it_as_far_as_it_may(make_request, devops, viewer, other_tenant, make_user):
+    make_user("elsewhere", other_tenant, Role.VIEWER)
+    Subscription.objects.create(channel="role", target="viewer", patterns=["promotion.created"])
+    make_request()
+    assert "viewer" in {to for to, _ in mailed()}
+    assert not Delivery.objects.filter(recipient="elsewhere@example.com").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.test import override_settings
@@ -176,3 +178,64 @@ def test_a_channel_that_is_down_gives_back_what_it_had_taken(db):
     outbox.deliver_channel("plain")
     assert sorted(Delivery.objects.values_list("state", "attempts")) == [("queued", 0)] * 3 + [("queued", 1)]
     assert not Delivery.objects.exclude(lease_until=None).exists()
+
+
+def test_a_worker_that_is_stopped_in_a_batch_keeps_what_was_taken_and_gives_back_the_rest(db):
+    facts = [happen("thing.made") for _ in range(3)]
+    trouble[facts[1].sequence] = SystemExit()  # type: ignore[assignment]
+    outbox.route_facts()
+    with pytest.raises(SystemExit):
+        outbox.deliver_channel("plain")
+    states = dict(Delivery.objects.order_by("pk").values_list("pk", "state"))
+    assert list(states.values()) == ["done", "done", "sending", "queued", "queued", "queued"]
+    assert heard == [(facts[0].sequence, "anna"), (facts[0].sequence, "bert")]
+
+
+def test_a_full_channel_is_left_to_others_and_rings_for_more_only_when_more_may_wait(db, monkeypatch):
+    rung: list[str] = []
+    monkeypatch.setattr(outbox, "ring", lambda task, name: rung.append(name))
+    for _ in range(3):
+        happen("thing.made")
+    outbox.route_facts()
+    assert outbox.deliver_channel("plain", limit=4) == 4
+    assert rung == ["plain"]
+    assert outbox.deliver_channel("plain", limit=4) == 2
+    assert rung == ["plain"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_as_many_places_as_there_are_and_no_more():
+    taken: list[bool] = []
+
+    def take() -> None:
+        with outbox.a_place("channel:x", 2) as mine:
+            taken.append(mine)
+        connection.close()
+
+    with outbox.a_place("channel:x", 2) as mine:
+        assert mine
+        with outbox.a_place("channel:y", 1) as other:
+            assert other
+        run_in_thread(take)  # the second place
+        holder = threading.Thread(
+            target=_hold, args=("channel:x", holding := threading.Event(), end := threading.Event())
+        )
+        holder.start()
+        holding.wait(10)
+        run_in_thread(take)
+        end.set()
+        holder.join(10)
+    assert taken == [True, False]
+
+
+def _hold(name: str, holding: threading.Event, end: threading.Event) -> None:
+    with outbox.a_place(name, 2):
+        holding.set()
+        end.wait(10)
+    connection.close()
+
+
+def run_in_thread(task) -> None:
+    thread = threading.Thread(target=task)
+    thread.start()
+    thread.join(10)

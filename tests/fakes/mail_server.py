@@ -13,15 +13,16 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class MailServer:
-    """Listens on a free port in a thread of its own; `behaviour[address]` is refuse, later, hang or drop.
+    """Listens on a free port in a thread of its own; `behaviour[address]` is refuse, later, bye, slow, hang or drop.
 
-    refuse: 550 at RCPT; later: 451 at RCPT; hang: no answer to the message's end; drop: takes the message and then cuts
-    the connection without a word.
+    refuse: 550 at RCPT; later: 451 at RCPT; bye: 421 at RCPT and hangs up; slow: takes its time; hang: no answer to the
+    message's end; drop: takes the message and then cuts the connection without a word.
     """
 
     def __init__(self) -> None:
         self.accepted: list[tuple[str, EmailMessage]] = []
         self.seen: list[str] = []
+        self.connections = 0
         self.behaviour: dict[str, str] = {}
         self.loop = asyncio.new_event_loop()
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -39,11 +40,13 @@ class MailServer:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
-        server = self.loop.run_until_complete(
-            self.loop.create_server(lambda: SMTP(self, hostname="localhost", loop=self.loop), sock=self.socket)
-        )
+        server = self.loop.run_until_complete(self.loop.create_server(self._speak, sock=self.socket))
         self.loop.run_forever()
         server.close()
+
+    def _speak(self) -> SMTP:
+        self.connections += 1
+        return SMTP(self, hostname="localhost", loop=self.loop)
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list) -> str:
         self.seen.append(address)
@@ -51,12 +54,19 @@ class MailServer:
             return "550 5.1.1 No such user"
         if self.behaviour.get(address) == "later":
             return "451 4.7.1 Greylisted, come again"
+        if self.behaviour.get(address) == "bye":
+            assert server.transport is not None
+            server.transport.write(b"421 4.3.2 Enough for now\r\n")
+            server.transport.close()
+            return ""
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         address = envelope.rcpt_tos[0]
         behaviour = self.behaviour.get(address)
+        if behaviour == "slow":
+            await asyncio.sleep(0.6)
         if behaviour == "hang":
             await asyncio.sleep(3600)
         message = email.message_from_bytes(bytes(envelope.content or b""), policy=email.policy.default)

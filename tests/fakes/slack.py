@@ -80,6 +80,8 @@ class Slack:
 
     def place_of(self, given: dict[str, Any]) -> str:
         wanted = str(given.get("channel", "")).removeprefix("#")
+        if wanted in PEOPLE:  # a message to this person alone
+            return f"D{wanted[1:]}"
         return next((key for key, name in CHANNELS.items() if wanted in {key, name}), "")
 
     def refuse(self, given: dict[str, Any]) -> str:

@@ -23,7 +23,8 @@ def page(slack: fake.Slack, path: str) -> str:
     """The whole page as the chosen person sees it."""
     query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(path).query))
     user = query.get("user", "U0JEAN")
-    messages = [_message(each, user) for each in sorted(slack.messages.values(), key=lambda each: each["ts"])]
+    seen = [each for each in slack.messages.values() if each["channel"] in {*fake.CHANNELS, f"D{user[1:]}"}]
+    messages = [_message(each, user) for each in sorted(seen, key=lambda each: each["ts"])]
     views = [_view(view) for view in slack.views.values() if view["user"] == user]
     whispers = [
         f"<article class=whisper><small>Only visible to you</small><p>{_markup(each['text'])}</p></article>"
@@ -52,7 +53,8 @@ def _markup(text: str) -> str:
 def _message(message: dict[str, Any], user: str) -> str:
     inside = "".join(_block(block, message, user) for block in message.get("blocks", [])) or _markup(message["text"])
     edited = f" <small>(edited {message['updates']} times)</small>" if message["updates"] else ""
-    return f"<article data-ts={message['ts']}><b>Stagepass</b>{edited}{inside}</article>"
+    alone = " <small>to you alone</small>" if message["channel"].startswith("D") else ""
+    return f"<article data-ts={message['ts']}><b>Stagepass</b>{alone}{edited}{inside}</article>"
 
 
 def _block(block: dict[str, Any], message: dict[str, Any], user: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core.errors import Conflict, NotAllowed, WrongState
 from events.models import DomainEvent
-from iep.errors import ChangedSince, KeyConflict, MissingBlobs, NotInDev, RevisionConflict
-from iep.models import Release, StampRevision
+from iep.errors import ChangedSince, KeyConflict, MissingBlobs, NotInDev, RevisionConflict, Twins
+from iep.models import Blob, Release, StampRevision
 from iep.selectors.conflicts import conflicts_of
 from iep.services import (
     close_stamp,
@@ -17,6 +19,7 @@ from iep.services import (
     reopen_stamp,
     revert_stamp,
     stamp_ticket,
+    take_back_release,
     ticket_for,
 )
 from iep.services.change import load
@@ -239,3 +242,60 @@ def test_a_release_on_another_production_than_was_seen_is_refused(shop, release,
     with pytest.raises(Conflict) as refusal:
         release_stamp(stamp=load(stamp), by=cpi, expected=1)
     assert refusal.value.details == {"production_revision": 2}
+
+
+def test_files_that_differ_by_case_only_never_meet_in_production(shop, save, release, devops, cpi):
+    first, second = save("TKT-001", {"src/Straße.js": b"1"}).stamp, save("TKT-002", {"src/STRASSE.js": b"2"}).stamp
+    for stamp in (first, second):
+        promote_stamp(stamp=stamp, by=devops)
+    release_stamp(stamp=load(first), by=cpi)
+    with pytest.raises(Twins):
+        release_stamp(stamp=load(second), by=cpi)
+    without = release("TKT-003", {"src/nav.js": None})
+    release("TKT-004", {"src/Nav.js": b"another"})
+    with pytest.raises(Twins):
+        revert_stamp(stamp=without, by=cpi)
+    assert {"src/Straße.js", "src/Nav.js"} < production(shop).keys()
+
+
+def test_a_file_can_be_renamed_by_case_and_back(shop, save, release, cpi):
+    stamp = release("TKT-001", {"src/nav.js": None, "src/Nav.js": b"nav"})
+    assert "src/Nav.js" in production(shop)
+    assert "src/nav.js" not in production(shop)
+    revert_stamp(stamp=stamp, by=cpi)
+    assert production(shop)["src/nav.js"] == digest_of(BASE["src/nav.js"])
+    save("TKT-002", {"src/nav.js": None})
+    assert set(save("TKT-002", {"src/NAV.js": b"later"}).stamp.delta) == {"src/nav.js", "src/NAV.js"}
+
+
+def test_each_step_takes_as_many_queries_as_its_change_needs(shop, save, devops, cpi):
+    stamp = save("TKT-001", {"src/cart.js": NEW}).stamp
+    promote_stamp(stamp=save("TKT-002", {"src/nav.js": b"nav 2"}).stamp, by=devops)
+    manifest = Manifest(files=(File("src/cart.js", digest_of(NEW), len(NEW)), File("src/more.js", digest_of(NEW), 26)))
+    steps = {
+        "stamp": (10, lambda: stamp_ticket(application=shop, ticket=stamp.ticket, manifest=manifest, by=devops)),
+        "promote": (8, lambda: promote_stamp(stamp=stamp, by=devops, revision=2)),
+        "release": (12, lambda: release_stamp(stamp=stamp, by=cpi)),
+        "take back": (15, lambda: take_back_release(stamp=stamp, by=cpi)),
+        "close": (7, lambda: close_stamp(stamp=stamp, by=devops)),
+    }
+    for name, (most, step) in steps.items():
+        with CaptureQueriesContext(connection) as queries:
+            step()
+        told = [query["sql"] for query in queries]
+        assert len(told) <= most, (name, told)
+        whole = [sql for sql in told if 'FROM "iep_module"' in sql and "path" not in sql.partition("WHERE")[2]]
+        assert not whole, f"{name} reads the whole application"
+
+
+def test_the_same_tree_again_is_one_question_that_writes_nothing(shop, devops):
+    files = tuple(File(f"src/many/file{n}.js", digest_of(b"%d" % n), len(b"%d" % n)) for n in range(500))
+    Blob.objects.bulk_create(Blob(application=shop, digest=file.digest, size=file.size) for file in files)
+    ticket = ticket_for(application=shop, key="TKT-001", by=devops)
+    manifest = Manifest(files=files, tree=True)
+    first = stamp_ticket(application=shop, ticket=ticket, manifest=manifest, by=devops)
+    with CaptureQueriesContext(connection) as queries:
+        again = stamp_ticket(application=shop, ticket=ticket, manifest=manifest, by=devops)
+    assert (first.created, again.changed, again.unchanged, again.stamp.revision) == (True, [], 500, 1)
+    assert not [q["sql"] for q in queries if q["sql"].startswith(("INSERT", "UPDATE"))]
+    assert len(queries) <= 7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from iep import maps
 from iep.maps import address_of
-from iep.serving import routes
+from iep.models import Application
+from iep.serving import origins, routes
 from iep.serving.routes import EntryPoints
 from tests.iep.conftest import BASE, digest_of
 from tests.loops import run
@@ -76,6 +78,26 @@ def test_no_bytes_are_ever_served_as_a_page(shop, ending):
     ]
 
 
+def test_pages_of_other_sites_get_modules_where_the_application_allows_it(shop):
+    digest = digest_of(BASE["src/main.js"])
+    address = address_of("shop", "src/main.js", digest)
+    origins._known.clear()
+    (_, closed, _), (_, plain, _) = asks(address, address, origin="https://www.example.com")
+    assert "access-control-allow-origin" not in closed
+    assert closed["cross-origin-resource-policy"] == plain["cross-origin-resource-policy"] == "same-origin"
+    Application.objects.filter(pk=shop.pk).update(allowed_origins=["https://www.example.com"])
+    origins._known.clear()
+    ((_, opened, _),) = asks(address, origin="https://www.example.com")
+    assert opened["access-control-allow-origin"] == "https://www.example.com"
+    assert (opened["cross-origin-resource-policy"], opened["vary"]) == ("cross-origin", "Origin")
+    for other in ("https://www.example.com.evil.example", "http://www.example.com", "null"):
+        assert "access-control-allow-origin" not in asks(address, origin=other)[0][1]
+    assert asks(address)[0][1]["vary"] == "Origin", "a cache must not hand one site's answer to another"
+    Application.objects.filter(pk=shop.pk).update(allowed_origins=["*"])
+    origins._known.clear()
+    assert asks(address, origin="https://any.example")[0][1]["access-control-allow-origin"] == "*"
+
+
 def test_what_is_not_there(shop):
     assert asks(f"/iep/m/shop/x~{'0' * 64}.js", f"/iep/map/{'0' * 64}.json")[0][0] == 404
     assert [answer[0] for answer in asks("/iep/none/map.json", "/iep/", "/iep/shop/map.json?dev=T")] == [418, 418, 418]
@@ -90,8 +112,52 @@ def test_a_map_by_digest_is_immutable(shop):
     assert script[1]["content-type"].startswith("text/javascript")
 
 
+def test_maps_are_compressed_for_who_takes_it_under_a_tag_of_their_own(shop):
+    made = maps.production_map(shop)
+    for path in ("/iep/shop/map.json", f"/iep/map/{made.digest}.json", f"/iep/map/{made.digest}.js"):
+        plain, refused, packed = (
+            asks(path, accept_encoding=accepted)[0] for accepted in ("br", "br, gzip;q=0", "deflate, gzip;q=0.5, br")
+        )
+        assert "content-encoding" not in plain[1] | refused[1]
+        assert gzip.decompress(packed[2]) == plain[2] == refused[2]
+        assert packed[1]["content-encoding"] == "gzip"
+        assert int(packed[1]["content-length"]) == len(packed[2]) < len(plain[2])
+        assert packed[1]["etag"] != plain[1]["etag"], "a strong tag names exactly these bytes"
+        assert plain[1]["vary"] == packed[1]["vary"] == "accept-encoding"
+        assert asks(path, accept_encoding="gzip", if_none_match=f"W/{packed[1]['etag']}")[0][0] == 304
+        assert asks(path, accept_encoding="gzip", if_none_match=plain[1]["etag"])[0][0] == 200
+        assert asks(path, if_none_match=f'"x", {plain[1]["etag"]}')[0][0] == 304
+
+
+def test_files_are_never_compressed_here(shop):
+    """A module is checked by its integrity and kept for ever: one representation."""
+    digest = digest_of(BASE["src/main.js"])
+    (_, headers, body) = asks(address_of("shop", "src/main.js", digest), accept_encoding="gzip")[0]
+    assert body == BASE["src/main.js"]
+    assert (headers["vary"], "content-encoding" in headers) == ("Origin", False)
+
+
+def test_answers_at_hand_stay_within_their_bytes(shop, monkeypatch):
+    made = maps.production_map(shop)
+    monkeypatch.setattr(routes, "KEPT_BYTES", len(made.document))
+
+    async def story() -> EntryPoints:
+        app = EntryPoints(behind)
+        for form in ("json", "js", "json"):
+            assert (await ask(app, f"/iep/map/{made.digest}.{form}"))[0] == 200
+        await asyncio.get_running_loop().run_in_executor(app._threads, connections.close_all)
+        await asyncio.get_running_loop().run_in_executor(app._threads, connections.close_all)
+        app._threads.shutdown()
+        return app
+
+    app = run(story())
+    assert list(app._kept) == [f"/iep/map/{made.digest}.json"]
+    assert app._kept_bytes == len(made.document)
+
+
 def test_the_pointer_follows_production(shop, release, monkeypatch):
     monkeypatch.setattr(routes, "FRESH", 0.0)
+    monkeypatch.setattr(routes, "OLDEST", 0.0)
 
     async def story() -> list[Any]:
         app = EntryPoints(behind)

@@ -8,7 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from tickets.models import StageTask, Ticket
+from events.models import Connection
+from tickets.models import JiraProject, StageTask, Ticket
 from tickets.services import fail_task, queue_task
 
 
@@ -23,7 +24,9 @@ def page(kind: str, view: str, *args: object) -> str:
     return reverse(f"admin:tickets_{kind}_{view}", args=args)
 
 
-def test_every_list_and_page_opens(root_client, claimed):
+def test_every_list_and_page_opens(root_client, claimed, tenant, project, devops):
+    jira = Connection.objects.create(tenant=tenant, kind="jira", name="acme", url="https://acme.atlassian.net")
+    JiraProject.objects.create(connection=jira, key="SHOP", project=project, acts_as=devops)
     for model in admin.site._registry:
         if model._meta.app_label == "tickets":
             kind = model._meta.model_name

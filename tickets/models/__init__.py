@@ -1,6 +1,7 @@
 """Tables of projects, tickets, their work and the coordinators' reading marks."""
 
 from tickets.models.coordination import ConsumerPosition, EventMark
+from tickets.models.outside import JiraProject, TicketIssue
 from tickets.models.projects import Project
 from tickets.models.tickets import Comment, Dependency, Ticket, TicketLink, TicketQuerySet
 from tickets.models.work import StageTask, StageTaskQuerySet, Worker, WorkerQuerySet
@@ -10,10 +11,12 @@ __all__ = [
     "ConsumerPosition",
     "Dependency",
     "EventMark",
+    "JiraProject",
     "Project",
     "StageTask",
     "StageTaskQuerySet",
     "Ticket",
+    "TicketIssue",
     "TicketLink",
     "TicketQuerySet",
     "Worker",

@@ -36,11 +36,18 @@ def tenant_rule(user: User, capability: Capability, path: str = "tenant_id") -> 
 
     A list of ids and no subquery, so that one tenant's newest rows are read off an index however large the table is.
     """
+    ids = tenant_ids(user, capability)
+    if ids is None:
+        return None
+    return models.Q(**{path: ids[0]}) if len(ids) == 1 else models.Q(**{f"{path}__in": ids})
+
+
+def tenant_ids(user: User, capability: Capability) -> list[int] | None:
+    """The tenants where `user` holds `capability`; None for every tenant."""
     grants = grants_of(user)
     if capability in grants.everywhere:
         return None
-    ids = [tenant_id for tenant_id, held in grants.by_tenant.items() if capability in held]
-    return models.Q(**{path: ids[0]}) if len(ids) == 1 else models.Q(**{f"{path}__in": ids})
+    return [tenant_id for tenant_id, held in grants.by_tenant.items() if capability in held]
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):

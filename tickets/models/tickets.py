@@ -120,12 +120,17 @@ class Ticket(models.Model):
 
     @property
     def steps(self) -> list[PlanStep]:
-        return [PlanStep(step["stage"], bool(step.get("gate"))) for step in self.plan]
+        return [self.step(number) for number in range(len(self.plan))]
+
+    def step(self, number: int) -> PlanStep:
+        """One step, 0 for the first; plans are long, and most verbs look at one or two."""
+        step = self.plan[number]
+        return PlanStep(step["stage"], bool(step.get("gate")))
 
     @property
     def current_step(self) -> PlanStep | None:
         """The step that is next; None after the last, or without a plan."""
-        return self.steps[self.progress] if self.progress < len(self.plan) else None
+        return self.step(self.progress) if self.progress < len(self.plan) else None
 
     @property
     def at_gate(self) -> bool:

@@ -39,6 +39,7 @@ Events
     mark_events_processed(event_ids, by, consumer="coordinator", resolution="") -> int
     follow_event(ticket, fact) -> str                                      the verb that an outside event brought about
     obey_command(ticket, command, text, by) -> str                         one command of a commit message
+    follow_issue(connection, heard) -> list[str]                           what a Jira tells of an issue
     selectors.get_events(user, processed=None, consumer="coordinator", types=None, ticket=None, after=0, limit=100)
 """
 
@@ -46,6 +47,7 @@ from tickets.services.claims import claim_task, heartbeat_task
 from tickets.services.coordination import mark_events_processed
 from tickets.services.following import follow_event, obey_command
 from tickets.services.gates import decide_gate
+from tickets.services.issues import follow_issue
 from tickets.services.moves import (
     close_ticket,
     move_ticket,
@@ -75,6 +77,7 @@ __all__ = [
     "ensure_project",
     "fail_task",
     "follow_event",
+    "follow_issue",
     "go_back_a_stage",
     "heartbeat_task",
     "heartbeat_worker",

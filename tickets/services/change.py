@@ -11,7 +11,7 @@ from django.db import connection
 from accounts.models import Tenant, User
 from core.clock import now
 from core.errors import StaleState, WrongState
-from core.sql import build, columns, run, width
+from core.sql import build, columns, insert, run, width
 from tickets.errors import VersionConflict
 from tickets.models import Comment, Project, Ticket
 from tickets.services.facts import publish_about
@@ -104,11 +104,10 @@ def check_unclosed(ticket: Ticket, verb: str) -> None:
 
 def standing_at(ticket: Ticket, progress: int) -> dict[str, Any]:
     """The columns that say how far the plan is done, for `progress` steps done."""
-    steps = ticket.steps
     return {
         "progress": progress,
-        "stage": steps[progress].stage if progress < len(steps) else "",
-        "last_completed_stage": steps[progress - 1].stage if progress else PLANNED,
+        "stage": ticket.step(progress).stage if progress < len(ticket.plan) else "",
+        "last_completed_stage": ticket.step(progress - 1).stage if progress else PLANNED,
     }
 
 
@@ -116,4 +115,6 @@ def say(ticket: Ticket, by: User, content: str, kind: str = CommentKind.COMMENT,
     """A comment in the running verb; nothing for an empty one."""
     if not content:
         return None
-    return Comment.objects.create(ticket=ticket, author=by, kind=kind, content=content, **about)
+    comment = Comment(ticket=ticket, author=by, kind=kind, content=content, **about)
+    insert(comment)
+    return comment

@@ -12,9 +12,10 @@ from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import home_tenant, tenants_where
 from core.errors import Conflict, InvalidInput, NotAllowed
+from core.sql import build, columns, run, width
 from tickets import permissions
 from tickets.models import Project
-from tickets.models.projects import tenant_rule
+from tickets.models.projects import tenant_ids
 from tickets.validation import clean_prefix, clean_project_key, clean_settings
 
 
@@ -27,12 +28,7 @@ def ensure_project(*, key: str, by: User, tenant: Tenant | None = None) -> Proje
     key = clean_project_key(key)
     if tenant is not None:
         permissions.check_can_edit(by, tenant)
-    projects = Project.objects.select_related("tenant").filter(key__iexact=key)
-    if tenant is not None:
-        projects = projects.filter(tenant=tenant)
-    elif (rule := tenant_rule(by, Capability.EDIT_TICKETS)) is not None:
-        projects = projects.filter(rule)
-    found = list(projects[:50])
+    found = _find(key, [tenant.pk] if tenant is not None else tenant_ids(by, Capability.EDIT_TICKETS))
     if len(found) == 1:
         return found[0]
     mine = tenants_where(by, Capability.EDIT_TICKETS)
@@ -46,6 +42,26 @@ def ensure_project(*, key: str, by: User, tenant: Tenant | None = None) -> Proje
         raise _ambiguous(key, found)
     assert home is not None
     return create_project(key=key, tenant=home, by=by)
+
+
+# Raw, because each ticket that is opened by its project's name asks it.
+_FIND = f"""
+SELECT {columns(Project, "project")}, {columns(Tenant, "tenant")}
+FROM tickets_project AS project JOIN accounts_tenant AS tenant ON tenant.id = project.tenant_id
+WHERE UPPER(project.key) = UPPER(%(key)s::text)
+  AND (%(tenants)s::bigint[] IS NULL OR project.tenant_id = ANY(%(tenants)s::bigint[]))
+ORDER BY project.key, project.id LIMIT 50
+"""  # noqa: S608 (our own columns)
+
+
+def _find(key: str, tenants: list[int] | None) -> list[Project]:
+    """The projects with this key in these tenants (None: in all), their tenant loaded."""
+    found = []
+    for row in run(_FIND, {"key": key, "tenants": tenants}):
+        project = build(Project, row[: width(Project)])
+        project.tenant = build(Tenant, row[width(Project) :])
+        found.append(project)
+    return found
 
 
 def _no_home(by: User) -> Exception:

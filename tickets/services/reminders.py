@@ -19,7 +19,7 @@ KIND = "overdue ticket"
 AT_ONCE = 500
 
 
-def remind_of_overdue_tickets(at_once: int = AT_ONCE) -> int:
+def remind_of_overdue_tickets(*, at_once: int = AT_ONCE) -> int:
     """Whoever is late: tell the assignees, or the author; how many. Leaves `ticket.overdue` once for each due date."""
     today = now().astimezone(dt.UTC).date()
     open_states = [state for state in UNCLOSED if state not in SATISFIED]

@@ -12,9 +12,10 @@ from accounts.models import User
 from accounts.roles import Capability
 from accounts.selectors import holders_of
 from core.errors import Conflict, InvalidInput
+from core.sql import insert
 from tickets import permissions
 from tickets.models import Comment, Project, StageTask, Ticket
-from tickets.services.change import load, lock, save, say
+from tickets.services.change import load, lock, save
 from tickets.services.facts import publish_about
 from tickets.services.plans import check_plan_change
 from tickets.services.projects import next_key
@@ -64,10 +65,13 @@ def _insert(project: Project, content: TicketContent, by: User, key: str) -> Tic
         stage=content.plan[0].stage if content.plan else "",
     )
     ticket.parent = find_parent(ticket, content.parent)
-    ticket.save(force_insert=True)
+    first = Comment(
+        author=by, kind=CommentKind.DESCRIPTION, content=content.description, worker_type="coordinator",
+        worker_id="coordinator",
+    )  # fmt: skip
+    insert(ticket, first if content.description else None, link="ticket_id")
     if content.assignees:
         ticket.assignees.set(find_people(ticket, content.assignees))
-    say(ticket, by, content.description, CommentKind.DESCRIPTION, worker_type="coordinator", worker_id="coordinator")
     if project.setting("queue_first_stage"):
         insert_next_task(ticket)
     publish_about(ticket, "ticket.opened", by=by, data={"execution_plan": ticket.plan})
@@ -200,15 +204,16 @@ def comment_on_ticket(
     content = clean_text("content", content, minimum=1, what="comment")
     if stage_number is None:
         stage_number = min(ticket.progress + 1, len(ticket.plan))
-    comment = Comment.objects.create(
+    comment = Comment(
         ticket=ticket,
         author=by,
         content=content,
         worker_type=clean_text("worker_type", worker_type, longest=100),
         worker_id=clean_text("worker_id", worker_id, longest=200),
-        stage=ticket.steps[stage_number - 1].stage if 0 < stage_number <= len(ticket.plan) else "",
+        stage=ticket.step(stage_number - 1).stage if 0 < stage_number <= len(ticket.plan) else "",
         stage_number=_clean_number(stage_number),
     )
+    insert(comment)
     said = {"comment_id": comment.pk, "content": content[:500], "worker_id": worker_id, "stage_number": stage_number}
     publish_about(ticket, "ticket.commented", by=by, data=said)
     return comment

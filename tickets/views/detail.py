@@ -43,6 +43,7 @@ def detail_context(user: User, ticket: Ticket, *, with_tenant: bool) -> dict[str
     """Everything the page of a ticket shows to `user`."""
     task = dossier.open_task_of(ticket)
     actions = dossier.actions_for(user, ticket, task)
+    related = dossier.related_to(user, ticket)
     return {
         "ticket": ticket,
         "with_tenant": with_tenant,
@@ -54,8 +55,8 @@ def detail_context(user: User, ticket: Ticket, *, with_tenant: bool) -> dict[str
         "assignees": list(ticket.assignees.all()),
         "comments": dossier.said_about(ticket),
         "family": dossier.family_of(ticket),
-        "links": list(ticket.links.all()),
-        "related": dossier.related_to(user, ticket),
+        "links": [link for link in ticket.links.all() if link.url not in {one.address for one in related}],
+        "related": related,
         "timeline": dossier.timeline_of(user, ticket),
         "reason_against_edit": permissions.reason_against(permissions.check_can_edit, user, ticket.tenant),
         "reason_against_comment": permissions.reason_against(permissions.check_can_comment, user, ticket.tenant),

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 
 from events.cdevents.webhooks.mapping import Delivery, Maker, Mapped, Payload, address, without_blanks
 
-_KINDS = {"jira:issue_created": "created", "jira:issue_updated": "updated", "jira:issue_deleted": "closed"}
+_KINDS = {
+    "jira:issue_created": "created", "jira:issue_updated": "updated", "jira:issue_deleted": "closed",
+    "comment_created": "updated",
+}  # fmt: skip
+LONGEST = 10_000
 
 
 def map_jira(delivery: Delivery) -> Iterable[Mapped]:
@@ -17,19 +21,75 @@ def map_jira(delivery: Delivery) -> Iterable[Mapped]:
     if kind is None:
         return
     issue = payload.at("issue")
+    if event == "comment_created" and not issue.text("key"):  # as servers send it: the update tells the same
+        return
     key = issue.must("key")
     site = "/".join(address(issue.must("self")).split("/")[:3])
     state = _state_change(payload)
-    if kind == "updated" and state and issue.text("fields", "status", "statusCategory", "key") == "done":
+    if event == "jira:issue_updated" and state and issue.text("fields", "status", "statusCategory", "key") == "done":
         kind = "closed"
-    yield Maker(delivery, site).event(
+    made = Maker(delivery, site).event(
         f"dev.cdevents.ticket.{kind}.0.2.0",
         key,
         _content(payload, kind, address(f"{site}/browse/{key}"), event),
         at=payload.at("timestamp").value,
-        custom={"state": state, "action": event},
+        custom={"state": state, "action": event, "issue": _issue(payload)},
         texts=(key,),
     )
+    made.heard.extras["issue"] = issue.text("id") or issue.text("self").rpartition("/")[2]
+    yield made
+
+
+def _issue(payload: Payload) -> dict[str, object]:
+    """What those need who take a ticket along with it (tickets/services/issues.py)."""
+    issue, fields, comment = payload.at("issue"), payload.at("issue", "fields"), payload.at("comment")
+    told = {
+        "key": issue.text("key"),
+        "project": fields.text("project", "key") or issue.text("key").rpartition("-")[0],
+        "description": text_of(fields.at("description").value)[:LONGEST],
+        "type": fields.text("issuetype", "name"),
+        "priority": fields.text("priority", "name"),
+        "labels": [label.text()[:100] for label in fields.list("labels")][:50],
+        "assignee": fields.text("assignee", "emailAddress"),
+        "due": fields.text("duedate"),
+        "status": fields.text("status", "name"),
+        "done": fields.text("status", "statusCategory", "key") == "done",
+        "changed": sorted({item.text("field") for item in payload.list("changelog", "items")}),
+        "change": payload.text("changelog", "id"),
+        "actor": _names(payload.at("user")),
+    }
+    if comment.text("id"):
+        told["comment"] = {
+            "id": comment.text("id"),
+            "text": text_of(comment.at("body").value)[:LONGEST],
+            "author": comment.text("author", "displayName") or _person(comment.at("author")),
+            "actor": _names(comment.at("author")),
+        }
+    return told
+
+
+def _names(person: Payload) -> list[str]:
+    """By what an account may be known: the cloud's id, or a server's key and name."""
+    return [name for part in ("accountId", "key", "name") if (name := person.text(part))]
+
+
+def text_of(value: object) -> str:
+    """The words of a text, or of a document in Atlassian's format."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(text_of(each) for each in value)
+    if not isinstance(value, dict):
+        return ""
+    kind = value.get("type")
+    if kind == "text":
+        return str(value.get("text", ""))
+    if kind == "hardBreak":
+        return "\n"
+    if kind in {"mention", "emoji"}:
+        return str((value.get("attrs") or {}).get("text", ""))
+    words = text_of(value.get("content"))
+    return f"{words}\n" if kind in {"paragraph", "heading", "codeBlock", "listItem", "tableRow"} and words else words
 
 
 def _content(payload: Payload, kind: str, uri: str, event: str) -> dict[str, object]:

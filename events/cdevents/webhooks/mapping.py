@@ -144,7 +144,9 @@ class Maker:
 
 
 def commit_events(maker: Maker, repository: Repository, branch: str, commits: Iterable[Payload]) -> Iterable[Mapped]:
-    """One event per commit of a push; the same commit on the same branch is the same event, whoever tells of it."""
+    """One event per commit of a push, which tells the one before it there; the same commit on the same branch is the same
+    event, whoever tells of it."""
+    before = ""
     for commit in list(commits)[-MAX_COMMITS:]:
         sha, message = commit.must("id"), commit.text("message")
         email = commit.text("author", "email")
@@ -162,9 +164,10 @@ def commit_events(maker: Maker, repository: Repository, branch: str, commits: It
             at=commit.text("timestamp"),
             own_id=f"commit/{sha}/{branch}",
             texts=(message, branch),
-            commits=[(sha, commit.text("url"))],
+            commits=[(before, ""), (sha, commit.text("url"))],
             commands=commands_in(message, email),
         )
+        before = sha
 
 
 def without_blanks(value: dict[str, Any]) -> dict[str, Any]:

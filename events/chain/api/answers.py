@@ -155,6 +155,7 @@ class MeasuresShape(Shape):
 
     deployments = serializers.IntegerField()
     failures = serializers.IntegerField()
+    repeats = serializers.IntegerField(help_text="Reports of deployments that another source reported too.")
     deploymentFrequency = MeasureShape()
     leadTime = MeasureShape()
     changeFailureRate = MeasureShape()
@@ -247,7 +248,7 @@ def _measure(measure: Measure) -> dict[str, Any]:
 
 def render_measures(measures: Measures) -> dict[str, Any]:
     return {
-        "deployments": measures.deployments, "failures": measures.failures,
+        "deployments": measures.deployments, "failures": measures.failures, "repeats": measures.repeats,
         "deploymentFrequency": _measure(measures.frequency), "leadTime": _measure(measures.lead_time),
         "changeFailureRate": _measure(measures.failure_rate), "timeToRestore": _measure(measures.restore_time),
     }  # fmt: skip

@@ -10,7 +10,8 @@ from events.tracker.access import Caller
 from events.tracker.operations.events import criteria_of, criteria_of_today
 from events.tracker.search import Criteria, find_page_of
 from events.tracker.wire.codec import Plain
-from events.tracker.wire.lines import event_lines, last_of, read_rows
+from events.tracker.wire.lines import event_lines
+from events.tracker.wire.rows import last_of, read_rows
 
 LISTS: dict[str, Callable[[Caller, Plain], Criteria]] = {
     "SearchEvents": criteria_of,

@@ -34,7 +34,7 @@ class UtcField(forms.DateTimeField):
             return super().to_python(value)
 
 
-def _moment(label: str, text: str) -> UtcField:
+def moment_field(label: str, text: str) -> UtcField:
     return UtcField(
         label=label, help_text=text, input_formats=[WHEN, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=WHEN),
@@ -74,8 +74,8 @@ class EventForm(core_forms.DomainForm):
     status = forms.ChoiceField(label="Status", choices=[(int(one), STATUSES[one].label) for one in STATUS_ORDER])
     priority = forms.ChoiceField(label="Priority", choices=[(0, "No priority"), *PRIORITY_WORDS.items()])
     impact = forms.ChoiceField(label="Impact", choices=list(IMPACTS.items()))
-    started_at = _moment("Began", "In UTC. Empty: when it is recorded.")
-    ended_at = _moment("Ended", "In UTC. Empty: it goes on, or nobody knows.")
+    started_at = moment_field("Began", "In UTC. Empty: when it is recorded.")
+    ended_at = moment_field("Ended", "In UTC. Empty: it goes on, or nobody knows.")
     owner = forms.CharField(label="Owner", help_text="The team or person who answers for it.")
     stakeholders = forms.CharField(label="Stakeholders", help_text="Teams that are affected, separated by commas.")
     ticket = forms.CharField(label="Ticket", help_text="Such as PAY-142.", widget=forms.TextInput(attrs=_PLAIN))
@@ -206,7 +206,7 @@ class LockForm(core_forms.DomainForm):
         widget=forms.TextInput(attrs={**_PLAIN, "list": "known-environments"}),
     )
     resource = forms.CharField(label="Resource", help_text="Such as deployment. Empty: all of the service.")
-    expires_at = _moment("Until", "In UTC. Empty: until it is released.")
+    expires_at = moment_field("Until", "In UTC. Empty: until it is released.")
     tenant = forms.CharField(widget=forms.Select)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ from events.tracker.pb.tracker.catalog.v1alpha1 import catalog_pb2
 from events.tracker.pb.tracker.event.v1alpha1 import event_pb2
 from events.tracker.pb.tracker.lock.v1alpha1 import lock_pb2
 from events.tracker.rights import tenant_numbered
-from events.tracker.vocabulary import MAX_IMPACT
+from events.tracker.vocabulary import MAX_IMPACT, ChangeType
 from events.tracker.wire import codec, scalars
 from events.tracker.wire.codec import MessageCodec, Plain, codec_of
 
@@ -108,7 +108,17 @@ def event_plain(event: Event) -> Plain:
             "tenant": tenant_numbered(event.tenant_id).slug,
             "updated_at": event.updated_at,
         },
-        "changelog": [change_plain(change) for change in changelog_of(event)],
+        "changelog": [_created_plain(event), *(change_plain(change) for change in event.changes.all())],
+    }
+
+
+def _created_plain(event: Event) -> Plain:
+    """The line that is not kept, as `first_change` has it."""
+    return {
+        "timestamp": event.created_at,
+        "user": event.created_by,
+        "change_type": ChangeType.created.value,
+        "comment": "Event created",
     }
 
 

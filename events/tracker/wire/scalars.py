@@ -144,7 +144,11 @@ def format_time(moment: dt.datetime) -> str:
 
 def format_duration(length: dt.timedelta) -> str:
     """Seconds with 0, 3 or 6 digits behind the point, and an s."""
-    micros = length // dt.timedelta(microseconds=1)
+    return format_microseconds(length // dt.timedelta(microseconds=1))
+
+
+def format_microseconds(micros: int) -> str:
+    """The same of a number of microseconds."""
     sign, micros = ("-", -micros) if micros < 0 else ("", micros)
     seconds, rest = divmod(micros, 1_000_000)
     if rest == 0:

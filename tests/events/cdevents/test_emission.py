@@ -69,16 +69,25 @@ def types(facts: list[DomainEvent], profile: str) -> list[str]:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_everything_emitted_is_valid_and_of_its_profile(life, profile):
-    known = {"standard": "0.5.1", "custom": "0.5.1"}.get(profile, "0.6.0-draft")
+    known = {"standard": "0.5.1", "custom": "0.5.1", "legacy": "0.4.1"}.get(profile, "0.6.0-draft")
     told = bodies(life, profile)
     assert len(told) > 15
     for body in told:
         checked = check_event(body)
         assert (checked.spec, checked.newer) in {("0.5.1", False), (known, False)}
-        assert body["context"]["specversion"] == known
+        assert body["context"]["version" if profile == "legacy" else "specversion"] == known
         assert checked.type.custom or checked.type.full in known_types()
         check_cloudevent(as_cloudevent(body))
     assert len({body["context"]["id"] for body in told}) == len(told), "ids are unique"
+
+
+def test_who_knows_only_0_4_1_gets_its_types(life):
+    told = {body["context"]["type"]: body for body in bodies(life, "legacy")}
+    assert {"dev.cdevents.ticket.created.0.1.0", "dev.cdevents.service.deployed.0.2.0"} <= told.keys()
+    created = told["dev.cdevents.ticket.created.0.1.0"]
+    assert created["subject"]["type"] == "ticket"
+    assert created["context"]["id"].endswith("/ticket.created.0.1.0")
+    assert created["context"]["links"][0]["target"]["domainId"].endswith(":issue:CORE-7")
 
 
 def test_every_event_of_the_seed_is_emitted(life):

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from events.cdevents.emission import cdevents_of
 from events.chain.following import follow_log
 from events.chain.kinds import NodeKind
 from events.chain.queries import cargo_of, find_nodes, running_in
-from events.models import ChainNode, LogFollower
+from events.models import ChainNode, DomainEvent, LogFollower
 from tests.api import call_as
 from tests.events.cdevents.conftest import Sender
 from tests.events.chain.conftest import names, node_of, shape
@@ -43,7 +44,7 @@ def the_story() -> list[dict]:
     pull = {"title": "Show the costs", "url": f"{REPOSITORY}/pull/7", "head": EARLIER}
     return [
         event("change.created.0.4.0", 1, "7", {"description": "PAY-1 show the costs"}, pull),
-        event("change.merged.0.3.0", 2, "7", {}, pull | {"merge_commit": SHA}),
+        event("change.merged.0.3.0", 2, "7", {}, pull | {"mergeCommit": SHA}),
         event("build.finished.0.3.0", 3, "build-9", {"artifactId": PURL}, {"commit": SHA}),
         event("testsuiterun.finished.0.3.0", 4, "suite-1", place | {"outcome": "success"}, None),
         event("service.deployed.0.3.0", 5, "shop", place | {"artifactId": PURL}),
@@ -152,3 +153,40 @@ def test_what_a_deployment_carried_since_the_last_one(sender, ticket, chain, cpi
     assert cargo.since.key == "/ci#id-30"
     assert {node.label for node in cargo.commits} == {"Work d", "Work e"}
     assert [node.key for node in cargo.tickets] == ["PAY-1"]
+
+
+def test_ids_that_two_sources_share_join_nothing(sender, ticket, chain):
+    """Links give an id alone: it is meant of the sender's own event, else of whoever used it first."""
+    suite = {"environment": {"id": "qa"}, "outcome": "success"}
+    caused = [{"linkType": "PATH", "from": {"contextId": "id-1"}}]
+    for source, name in (("/ci", "mine"), ("/elsewhere", "other"), ("/monitor", "")):
+        bodies = [event("build.finished.0.3.0", 1, name, {})] if name else []
+        bodies.append(event("testsuiterun.finished.0.3.0", 2, f"of {name}", suite, links=caused))
+        for body in bodies:
+            body["context"]["source"] = source
+            assert sender.send(body).status_code == 201
+    assert set(names(chain(NodeKind.BUILD, f"{REPOSITORY}#mine"))) == {"Build mine", "Test of mine", "Test of "}
+    assert set(names(chain(NodeKind.BUILD, f"{REPOSITORY}#other"))) == {"Build other", "Test of other"}
+
+
+def test_a_link_to_an_event_of_ours_leads_to_what_it_told_of(sender, ticket, make_request, chain, tenant):
+    """Somebody who pulled our events links to their ids; the request stays unknown to who may not see requests."""
+    pending = make_request(tickets=("PAY-1",))
+    told = {
+        fact.type: body["context"]["id"]
+        for fact in DomainEvent.objects.select_related("tenant").order_by("sequence")
+        for body in cdevents_of(fact)[:1]
+    }
+    caused = [{"linkType": "PATH", "from": {"contextId": told["ticket.opened"]}}]
+    assert sender.send(event("build.finished.0.3.0", 1, "b", {}, links=caused)).status_code == 201
+    assert set(names(chain(NodeKind.BUILD, f"{REPOSITORY}#b", direction="ancestors"))) == {"Costs", "Build b"}
+    link = {
+        "linkType": "RELATION", "linkKind": "triggered", "chainId": "d0be0005-cca7-4175-8fe3-f64d2f27bc01",
+        "timestamp": "2026-01-01T00:00:00Z", "source": {"contextId": told["promotion.created"]},
+        "target": {"contextId": "id-1"},
+    }  # fmt: skip
+    assert sender.send(link).status_code in {200, 201}
+    found = chain(NodeKind.BUILD, f"{REPOSITORY}#b", direction="ancestors")
+    assert pending.number in {node.key for node in found.nodes}
+    held = ChainNode.objects.get(kind="request").audiences
+    assert set(held) == {f"view_own_promotions:{pending.author_id}", "view_promotions"}

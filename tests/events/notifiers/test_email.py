@@ -152,3 +152,43 @@ def test_after_a_rest_only_one_of_many_workers_tries():
     for thread in threads:
         thread.join()
     assert sorted(answers) == [False] * 7 + [True]
+
+
+def test_a_slow_server_is_waited_for(server, three, settings):
+    settings.EMAIL_TIMEOUT = 5
+    server.behaviour["cpi@example.com"] = "slow"
+    assert outbox.deliver_channel("email") == 3
+    assert server.connections == 1, "one connection for the batch"
+
+
+def test_a_server_that_has_enough_and_hangs_up_gets_the_others_over_a_new_connection(server, three):
+    server.behaviour["cpi@example.com"] = "bye"
+    outbox.deliver_channel("email")
+    assert states() == {"cpi": "queued", "cpi_admin": "done", "other_cpi": "done"}
+    server.behaviour.clear()
+    deliver_again()
+    assert set(states().values()) == {"done"}
+    assert len(server.accepted) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_killed_before_a_batch_is_on_record_repeats_all_of_it_under_the_same_ids(server, three, settings):
+    database = settings.DATABASES["default"]
+    url = (
+        f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    )
+    environment = os.environ | {
+        "DATABASE_URL": url, "EMAIL_URL": f"smtp://127.0.0.1:{server.port}", "FAILPOINT": "before_delivery_done:kill",
+        "STAGEPASS_URL": settings.SITE_URL,
+    }  # fmt: skip
+    script = (
+        "import django; django.setup(); from events import attempts, outbox; attempts.SETTLE_SECONDS = 60\n"
+        "outbox.deliver_channel('email')"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], env=environment, timeout=60, check=False)
+    assert (killed.returncode, len(server.accepted)) == (-9, 3)
+    Delivery.objects.filter(state="sending").update(lease_until=now() - dt.timedelta(seconds=1))
+    outbox.deliver_channel("email")
+    assert set(states().values()) == {"done"}
+    assert len(server.accepted) == 6
+    assert len({str(message["Message-ID"]) for _, message in server.accepted}) == 3

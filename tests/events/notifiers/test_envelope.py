@@ -21,6 +21,7 @@ def test_a_fact_is_its_events(pending, form):
         "cdevents": {"dev.cdeventsx.stagepass-approval.inprogress"},
         "cdevents-custom": {"dev.cdeventsx.stagepass-approval.inprogress"},
         "cdevents-draft": {"dev.cdevents.approval.created"},
+        "cdevents-legacy": {"dev.cdeventsx.stagepass-approval.inprogress"},
         "cdevents-all": {"dev.cdevents.approval.created", "dev.cdeventsx.stagepass-approval.inprogress"},
     }[form]
     assert CONTENT_TYPES[form] == "application/cloudevents+json"

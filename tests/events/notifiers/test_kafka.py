@@ -168,6 +168,16 @@ def test_a_slow_broker_is_waited_for(db, cluster, topic):
     assert deliver() == 1
 
 
+def test_a_broker_that_takes_it_and_says_nothing_gets_it_again_under_the_same_id(db, cluster, topic):
+    fact = happen("silent")
+    cluster.slow_down(4000)
+    assert deliver() == 0
+    assert Delivery.objects.get().state == "queued"
+    cluster.slow_down(0)
+    assert deliver_all() == 1
+    assert {message["value"]["id"] for message in read(cluster, topic, 1)} == {str(fact.id)}
+
+
 def test_one_refused_topic_holds_up_no_other(db, cluster, topic):
     happen("1", kind="thing.made")
     happen("1", kind="row.made")

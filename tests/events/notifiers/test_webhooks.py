@@ -109,6 +109,23 @@ def test_trouble_is_tried_again_under_the_same_id(receiver, endpoint, make_reque
     assert WebhookEndpoint.objects.get().failing_since is None
 
 
+def test_one_that_is_down_is_tried_again_once_it_is_back(receiver, endpoint, make_request):
+    with Receiver() as gone:
+        WebhookEndpoint.objects.update(url=gone.url)
+    make_request()
+    assert deliver(endpoint) == 0
+    assert (of(endpoint).state, ChannelHealth.objects.get(channel=lane(endpoint)).failures) == ("queued", 1)
+    WebhookEndpoint.objects.update(url=receiver.url)
+    assert deliver(endpoint) == 1
+
+
+def test_one_that_is_slow_is_waited_for(receiver, endpoint, make_request):
+    receiver.behaviour = "slow"
+    make_request()
+    assert deliver(endpoint) == 1
+    assert len(receiver.verified) == 1
+
+
 def test_one_that_hangs_holds_up_no_other(receiver, endpoint, make_request, cpi):
     receiver.behaviour = "hang"
     make_request()
@@ -296,3 +313,14 @@ def test_an_endpoint_may_hear_cdevents(receiver, endpoint, make_request, cpi):
     assert receiver.forged == 0
     assert all(event["type"].startswith("dev.cdevents") for event in receiver.verified)
     assert [event["id"] for event in receiver.verified] == receiver.ids
+
+
+def test_the_page_of_deliveries_names_the_endpoint_and_its_host(browse, cpi, endpoint, make_request):
+    make_request()
+    deliver(endpoint)
+    page = browse(cpi).get("/deliveries/?q=pipeline").content.decode()
+    assert "pipeline at 127.0.0.1" in page
+    assert "webhook pipeline" in page
+    assert browse(cpi).get(f"/deliveries/?channel={lane(endpoint)}").content.decode().count("pipeline at") == 1
+    WebhookEndpoint.objects.all().delete()
+    assert "deleted" in browse(cpi).get("/deliveries/").content.decode()

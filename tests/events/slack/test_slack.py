@@ -262,6 +262,28 @@ def test_trouble_that_would_meet_all_lets_the_channel_rest(slack, pending, how):
     assert len(slack.messages) == 1
 
 
+def test_a_slack_that_is_down_and_then_slow_gets_it_in_the_end(slack, pending, settings):
+    there = settings.SLACK_API
+    settings.SLACK_API = "http://127.0.0.1:9/api/"
+    deliver()
+    assert (Delivery.objects.get(channel="slack").state, ChannelHealth.objects.get().failures) == ("queued", 1)
+    settings.SLACK_API = there
+    slack.misbehave("slow")
+    assert deliver() == 1
+    assert slack.calls.count("chat.postMessage") == 1
+
+
+def test_messages_that_were_never_tried_are_not_looked_for(slack, pending, make_request):
+    make_request(target_name="b")
+    make_request(target_name="c")
+    slack.misbehave("status", status=503)
+    deliver()
+    assert SlackMessage.objects.count() == 1, "only the one that was tried may be there already"
+    assert deliver() == 3
+    assert slack.calls.count("conversations.history") == 1
+    assert len(slack.messages) == 3
+
+
 def test_a_slack_that_hangs_holds_up_nobody(slack, pending, monkeypatch, cpi):
     monkeypatch.setattr("events.slack.client.TIMEOUT", 0.5)
     slack.misbehave("hang")

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from promotions.models import RunningVersion
 from promotions.services import approve_request, reject_request
 
 
@@ -154,3 +155,24 @@ def test_overview_shows_what_waits_oldest_first_and_never_my_own(browse, make_re
     assert [card.promotion.number for card in context["waiting"]] == [first.number, second.number]
     assert [promotion.target_name for promotion in context["mine"]] == ["rates"]
     assert browse(devops).get("/").context["waiting"] == []
+
+
+def test_a_service_with_a_request_under_way_leads_to_it_instead_of_asking_again(
+    browse, make_request, devops, other_devops, cpi, tenant, target
+):
+    for version, environment in (("2.1.0", "staging"), ("2.0.0", "prod")):
+        RunningVersion.objects.create(
+            tenant=tenant, environment=environment, target_type="api", target_name="payment-api", version=version
+        )
+    assert 'href="/requests/new/?' in browse(devops).get("/").content.decode()
+    promotion = make_request(by=devops)
+
+    def asked(user) -> list[str]:
+        return [service.request for service in browse(user).get("/").context["services"]]
+
+    assert asked(devops) == asked(cpi) == [promotion.number]
+    assert asked(other_devops) == [""], "a request that may not be seen is not named"
+    assert 'href="/requests/new/?' not in browse(devops).get("/").content.decode()
+    assert browse(devops).get("/requests/new/").context["candidates"] == []
+    reject_request(promotion=promotion, by=cpi, reason="Not before the release notes are complete.")
+    assert asked(devops) == [""]

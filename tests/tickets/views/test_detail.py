@@ -240,3 +240,10 @@ def test_a_ticket_waits_for_one_of_its_own_tenant(browse, ticket, make_ticket, o
     own = make_ticket("PAY-1")
     assert browse(cpi_admin).post(address, {"wait-blocker": "PAY-1"}).status_code == 303
     assert list(ticket.depends_on.all()) == [own]
+
+
+def test_the_page_has_a_button_that_mutes_the_ticket(browse, ticket, cpi):
+    page = browse(cpi)
+    assert "Hear of it again" not in page.get(f"/tickets/{ticket.key}/").content.decode()
+    page.post("/notices/mute/", {"subject_type": "ticket", "subject_id": ticket.key})
+    assert "Hear of it again" in page.get(f"/tickets/{ticket.key}/").content.decode()

@@ -88,7 +88,9 @@ def test_gitlab(told, expected):
         (jira(), ["ticket.closed.0.2.0"]),
         (jira(changelog={"items": []}), ["ticket.updated.0.2.0"]),
         (jira("jira:issue_deleted"), ["ticket.closed.0.2.0"]),
-        (jira("comment_created"), []),
+        (jira("comment_created"), ["ticket.updated.0.2.0"]),
+        (jira("comment_created", issue={}), []),
+        (jira("worklog_created"), []),
     ],
 )
 def test_jira(told, expected):

@@ -1,0 +1,1 @@
+"""What import maps tell people and systems outside."""

@@ -1,0 +1,85 @@
+"""Lists written as text at once say what the general codec says, whichever way their rows were read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import replace
+
+import pytest
+
+from core.clock import now
+from events.models import Event
+from events.tracker.records import add_change, record_event, update_event
+from events.tracker.search import Criteria, attach_changes, encode_cursor, window_of
+from events.tracker.wire import rows
+from events.tracker.wire.lines import event_lines
+from events.tracker.wire.messages import event_plain, message
+from tests.events.tracker.conftest import columns
+
+pytestmark = pytest.mark.django_db
+
+T0 = dt.datetime(2024, 1, 15, 10, tzinfo=dt.UTC)
+DEPTHS = [
+    dt.timedelta(),
+    dt.timedelta(milliseconds=250),
+    dt.timedelta(microseconds=1),
+    dt.timedelta(microseconds=120_340),
+]
+
+
+@pytest.fixture
+def events(tenant) -> list[Event]:
+    made = [
+        record_event(tenant=tenant, by=None, content=columns(
+            title=f'Déployé "{n}" \\ \u2028 \U0001f680', message="a\nb\tc", source="ci" if n % 2 else "", priority=n % 6,
+            status=(0, 3, 14)[n % 3], environment=n % 9, type=1 + n % 5, impact=n % 4, ticket="PAY-1" if n % 2 else "",
+            owner="é" if n % 2 else "", stakeholders=['a "b"', "ü"] if n % 2 else [], notifications=["slack"] * (n % 3),
+            started_at=T0 + DEPTHS[n % 4] if n % 5 else None, ended_at=T0 + dt.timedelta(1) + DEPTHS[n % 4],
+            pull_request_link="https://example.com/?a=1&b=2", slack_id=f"17.{n}" if n % 2 else "", notification=bool(n % 2),
+        ))
+        for n in range(12)
+    ]  # fmt: skip
+    update_event(event=made[3], content={"status": 4, "related_id": made[1].pk}, by=None)
+    add_change(event=made[4], entry={"comment": "Ça va", "timestamp": T0 + DEPTHS[2]}, by=None)
+    return made
+
+
+def general(criteria: Criteria, *window: int | str) -> list[object]:
+    events = list(window_of(criteria, *window))
+    attach_changes(events)
+    return [message("event", "Event").render(event_plain(event)) for event in events]
+
+
+FILTERS = [
+    {}, {"type": 1}, {"type": 1, "environment": 0}, {"status": 3}, {"priority": 5}, {"environment": 8}, {"source": "ci"},
+    {"owner": "é"}, {"service": "ledger"}, {"service": "absent"}, {"ticket": "PAY-1"}, {"slack_id": "17.3"},
+    {"status": 3, "type": 1, "service": "ledger"},
+]  # fmt: skip
+BOUNDS = [{}, {"since": T0 + DEPTHS[1]}, {"until": T0 + DEPTHS[1]}, {"impact": True}, {"impact": 2}, {"text": "déployé"},
+          {"ascending": True}, {"since": T0, "until": T0 + dt.timedelta(1), "ascending": True}]  # fmt: skip
+
+
+@pytest.mark.parametrize("exact", FILTERS, ids=str)
+def test_a_list_as_text_says_what_the_codec_says(events, tenant, other_tenant, exact):
+    record_event(tenant=other_tenant, by=None, content=columns(title="Another tenant's"))
+    for bounds in BOUNDS:
+        for tenants in ([tenant.pk], [tenant.pk, other_tenant.pk], []):
+            criteria = Criteria(tenants=tenants, exact=exact, **bounds)
+            for window in ((50, 0, ""), (3, 0, ""), (4, 2, ""), (50, 0, encode_cursor(events[5]))):
+                found = [json.loads(line) for line in event_lines(rows.read_rows(criteria, *window))]
+                assert found == general(criteria, *window)
+
+
+def test_most_lists_are_one_prepared_statement(events, tenant):
+    """Without this, the test above would compare one way of reading with itself."""
+    plain = Criteria(tenants=[tenant.pk])
+    assert rows.is_one_descent(plain)
+    assert rows.is_one_descent(replace(plain, exact={"type": 1, "environment": 7}, since=now()))
+    for slow in ({"text": "x"}, {"impact": True}, {"exact": {"type": 1, "status": 3}}, {"related": events[0].pk}):
+        assert not rows.is_one_descent(replace(plain, **slow))
+
+
+def test_where_a_page_ends_is_known_to_the_microsecond(events, tenant):
+    (row, *_) = rows.read_rows(Criteria(tenants=[tenant.pk]), 1, 0, "")
+    assert encode_cursor(rows.last_of(row)) == encode_cursor(Event.objects.newest_first()[0])

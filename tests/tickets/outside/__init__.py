@@ -1,0 +1,1 @@
+"""Tickets and the systems they go along with."""

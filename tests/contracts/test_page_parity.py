@@ -56,7 +56,8 @@ def close(who: str, status: str, **sent: Any) -> Step:
 
 def gate(who: str, approve: bool, **sent: Any) -> Step:
     slug = "pass-gate" if approve else "decline-gate"
-    return ticket(who, "gate", {"approve": approve, **sent}, slug, sent, "pass_gate" if approve else "")
+    admin = "pass_gate" if approve and "version" not in sent else ""
+    return ticket(who, "gate", {"approve": approve, **sent}, slug, sent, admin)
 
 
 def comment(who: str, words: str) -> Step:
@@ -172,8 +173,8 @@ COURSE = [
     move("devops", "reopen"),
 ]  # fmt: skip
 EXPECTED = {
-    "already_completed", "gate_ahead", "invalid", "not_authorized", "not_dead", "not_found", "person_required",
-    "ticket_exists", "version_conflict",
+    "gate_not_passed", "invalid", "not_authorized", "not_dead", "not_found", "person_required",
+    "ticket_closed", "ticket_exists", "version_conflict",
 }  # fmt: skip
 
 

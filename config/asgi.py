@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.wsgi import application as django
 from events.live.routes import live
+from iep.serving.hosts import PreviewHosts
 from iep.serving.routes import EntryPoints
 from tickets.mcp.routes import METADATA_PATH, mcp, metadata
 from tickets.mcp.routes import PATH as MCP_PATH
@@ -54,4 +55,4 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
 
 
-application = EntryPoints(Starlette(routes=routes, lifespan=lifespan))
+application = PreviewHosts(EntryPoints(Starlette(routes=routes, lifespan=lifespan)))

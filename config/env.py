@@ -73,6 +73,9 @@ VARIABLES = [
     Variable("BLOBS_BACKEND", "django.core.files.storage.FileSystemStorage", "Django storage of applications' files."),
     Variable("BLOBS_OPTIONS", "", "Its options as a JSON object; empty: the folder blobs of the state.", secret=True),
     Variable("IEP_SANITY_COMMANDS", "", 'Commands that applications may ask for, as JSON: {"lint": ["/opt/lint"]}.'),
+    Variable(
+        "IEP_PREVIEW_HOST", "", "Host below which every preview has its own, such as preview.example.com; empty: none."
+    ),
     Variable("IEP_STALE_DAYS", "7", "Days in dev or QA without a change after which people are reminded; 0: never."),
     Variable("TRACKER_STATUS_NUMBERS", "guide", "Whose numbers a status sent as a number means: guide or wire."),
     Variable("TRACKER_ANONYMOUS_TENANT", "", "The tenant that callers without a token see; empty: none."),
@@ -97,6 +100,7 @@ VARIABLES = [
     Variable("LOG_LEVEL", "INFO", "Least level that is logged."),
     Variable("METRICS_TOKEN", "", "What /metrics asks for as a bearer token; empty: closed, in the demo open.", True),
     Variable("STAGEPASS_GRPC", "localhost:8765", "The gRPC address that is told to people."),
+    Variable("STAGEPASS_DEMO_JIRA", "", "Address of a played Jira that the demo connects to; empty: none."),
     Variable("FAILPOINT", "", "For tests: kill the process at a named place."),
     Variable("FAILPOINTS", "", "For tests: a folder whose files name places that kill whoever gets there first, once."),
 ]

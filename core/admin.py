@@ -70,6 +70,9 @@ class BoundedPaginator(Paginator):
 class Form(forms.Form):
     """A form of a verb; text areas look like the rest of the admin."""
 
+    # The code of the refusal that is shown, as every other face tells it.
+    refused = ""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for each in self.fields.values():
@@ -188,6 +191,7 @@ class Admin(ModelAdmin):
         try:
             verb.run(thing, request.user, **form.cleaned_data)
         except DomainError as refusal:
+            form.refused = refusal.code  # type: ignore[attr-defined]
             told = refusal.errors if isinstance(refusal, InvalidInput) else {refusal.field: [refusal.message]}
             shown = {field.name for field in form.visible_fields()}
             for name, sentences in told.items():

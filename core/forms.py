@@ -15,6 +15,8 @@ class DomainForm(forms.Form):
 
     # Fields as the domain names them, and as the form does.
     names: ClassVar[Mapping[str, str]] = {}
+    # The code of the refusal that is shown, as every other face tells it.
+    refused = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
@@ -25,6 +27,7 @@ class DomainForm(forms.Form):
 
     def take(self, error: DomainError) -> None:
         """Show a refusal beside its field, or above the form when it has none here."""
+        self.refused = error.code
         told = error.errors if isinstance(error, InvalidInput) else {error.field: [error.message]}
         for name, sentences in told.items():
             field = self.names.get(name.partition("[")[0], "")

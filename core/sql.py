@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
+import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
+from types import NoneType
 from typing import Any, TypeVar
 
 import psycopg
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models.base import ModelState
+from psycopg.pq import TransactionStatus
 
 Row = TypeVar("Row", bound=models.Model)
 
 
+# So long a connection that answered is taken to be there still.
+ANSWERED_SECONDS = 1.0
+
 Params = Sequence[Any] | Mapping[str, Any]
+Statement = tuple[str, Params]
 
 
 def run(statement: str, params: Params) -> list[tuple[Any, ...]]:
@@ -26,14 +36,15 @@ def run(statement: str, params: Params) -> list[tuple[Any, ...]]:
         with database.cursor() as cursor:
             cursor.execute(statement, params)
             return list(cursor.fetchall()) if cursor.description else []
-    database.close_if_health_check_failed()
-    database.ensure_connection()
-    with database.wrap_database_errors, psycopg.Cursor(database.connection) as prepared:
-        prepared.execute(statement, params)
-        return _rows(prepared)
+    _make_sure_of(database)
+    if database.in_atomic_block and database.connection.info.transaction_status == TransactionStatus.IDLE:
+        return run_all((statement, params))[0]  # its BEGIN has not been sent yet
+    with database.wrap_database_errors, psycopg.Cursor(database.connection) as cursor:
+        cursor.execute(statement, params)
+        return _rows(cursor)
 
 
-def run_all(*statements: tuple[str, Params]) -> list[list[tuple[Any, ...]]]:
+def run_all(*statements: Statement) -> list[list[tuple[Any, ...]]]:
     """The rows of each, all sent at once: one round trip, also where the first of them opens the transaction.
 
     Each still sees what was committed when it started; after one that fails none is carried out.
@@ -41,14 +52,24 @@ def run_all(*statements: tuple[str, Params]) -> list[list[tuple[Any, ...]]]:
     database = connections[DEFAULT_DB_ALIAS]
     if database.queries_logged or database.execute_wrappers:
         return [run(statement, params) for statement, params in statements]
-    database.close_if_health_check_failed()
-    database.ensure_connection()
+    _make_sure_of(database)
     with database.wrap_database_errors, ExitStack() as open_cursors:
         with database.connection.pipeline():
             cursors = [open_cursors.enter_context(psycopg.Cursor(database.connection)) for _ in statements]
             for cursor, (statement, params) in zip(cursors, statements, strict=True):
                 cursor.execute(statement, params)
         return [_rows(cursor) for cursor in cursors]
+
+
+def _make_sure_of(database: Any) -> None:
+    """A connection that lives; one that answered a moment ago is not asked once more."""
+    moment = time.monotonic()
+    if moment - getattr(database, "answered_at", -math.inf) < ANSWERED_SECONDS:
+        database.health_check_done = True
+    else:
+        database.close_if_health_check_failed()
+    database.ensure_connection()
+    database.answered_at = moment
 
 
 def _rows(cursor: psycopg.Cursor[Any]) -> list[tuple[Any, ...]]:
@@ -62,7 +83,9 @@ def insert(row: models.Model, child: models.Model | None = None, link: str = "")
     For writes that happen all day: prepared, but without what the ORM does besides (defaults of the database, parents).
     """
     statement = _insert_with_child(type(row), type(child), link) if child is not None else _insert(type(row))
-    values = _values(row) + (_values(child, link) if child is not None else [])
+    values = prepared(row, _written(type(row)))
+    if child is not None:
+        values += prepared(child, _written(type(child), link))
     (keys,) = run_all((statement, values))[0]
     for saved, key in zip((row, child) if child is not None else (row,), keys, strict=True):
         assert saved is not None
@@ -84,21 +107,32 @@ def _insert(model: type[models.Model]) -> str:
 def _insert_with_child(model: type[models.Model], child: type[models.Model], link: str) -> str:
     key = model._meta.pk.column
     names = [link, *(str(field.column) for field in _written(child, link))]
-    values = [f"(SELECT {key} FROM parent)", *["%s"] * (len(names) - 1)]  # noqa: S608 (our own columns)
-    return (
-        f"WITH parent AS ({_insert(model)}), child AS ("  # noqa: S608 (our own columns)
-        f'INSERT INTO "{child._meta.db_table}" ({", ".join(names)}) VALUES ({", ".join(values)})'
-        f" RETURNING {child._meta.pk.column}) SELECT parent.{key}, child.{child._meta.pk.column} FROM parent, child"
-    )
+    return f"""
+WITH parent AS ({_insert(model)}), child AS (
+    INSERT INTO "{child._meta.db_table}" ({", ".join(names)})
+    VALUES ((SELECT {key} FROM parent), {", ".join(["%s"] * (len(names) - 1))}) RETURNING {child._meta.pk.column}
+) SELECT parent.{key}, child.{child._meta.pk.column} FROM parent, child
+"""  # noqa: S608 (our own columns)
 
 
+@cache
 def _written(model: type[models.Model], but: str = "") -> list[models.Field[Any, Any]]:
     return [field for field in model._meta.concrete_fields if not field.primary_key and field.column != but]
 
 
-def _values(row: models.Model, but: str = "") -> list[Any]:
+# Values that go to the database as they are, whatever the field.
+_AS_IT_IS = {int, str, bool, NoneType, dt.datetime, uuid.UUID}
+
+
+def prepared(row: models.Model, fields: Iterable[models.Field[Any, Any]]) -> list[Any]:
+    """The values of these fields, as `run` takes them."""
     database = connections[DEFAULT_DB_ALIAS]
-    return [field.get_db_prep_save(getattr(row, field.attname), database) for field in _written(type(row), but)]
+    values = []
+    for field in fields:
+        value = getattr(row, field.attname)
+        plain = type(value) in _AS_IT_IS and not isinstance(field, models.JSONField)
+        values.append(value if plain else field.get_db_prep_save(value, database))
+    return values
 
 
 @cache
@@ -155,8 +189,8 @@ def _insertion(model: type[models.Model], count: int) -> str:
     return f'INSERT INTO "{model._meta.db_table}" ({", ".join(names)}) VALUES {", ".join([row] * count)}'  # noqa: S608
 
 
-def insert_rows(rows: Sequence[models.Model]) -> None:
-    """Write new rows of one model whose keys are set already: the same statement for the same number, prepared."""
+def insertion_of(rows: Sequence[models.Model]) -> Statement:
+    """The statement that writes new rows of one model whose keys are set already; the same for as many rows."""
     database = connections[DEFAULT_DB_ALIAS]
     model, values = type(rows[0]), []
     names, texts = _fields(model)
@@ -166,9 +200,13 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
         for place in texts:
             plain[place] = fields[place].get_db_prep_save(plain[place], database)
         values += plain
-    run(_insertion(model, len(rows)), values)
-    for row in rows:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    return _insertion(model, len(rows)), values
+
+
+def insert_rows(rows: Sequence[models.Model]) -> None:
+    """Write them."""
+    run(*insertion_of(rows))
 
 
 Select = tuple[str, Sequence[Any]]

@@ -39,11 +39,14 @@ def seed_events() -> None:
     if not Event.objects.filter(tenant=tenant).exists():
         record_events(tenant=tenant, contents=_weeks(), by=None)
     if not Event.objects.filter(tenant=tenant, slack_id=GUIDE_EVENT).exists():
+        begun = now() - dt.timedelta(days=1)
+        earlier = {"title": "Deploy user-service v2.1.0 to pre-production", "environment": Environment.preproduction}
+        record_event(tenant=tenant, content=_of_the_guide() | earlier | {"started_at": begun}, by=None)
         record_event(tenant=tenant, content=_of_the_guide(), by=None)
 
 
 def _of_the_guide() -> dict[str, object]:
-    """What the guide's examples get, update and delete by their example id."""
+    """What the guide's examples get, update and delete by their example id; after the deletion another has the id."""
     return {
         "title": "Deploy user-service v2.1.0 to production",
         "message": "Deployed via GitHub Actions",

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from accounts.models import Tenant, User
 from core import context
 from core.clock import now
-from core.sql import insert_rows, run_all
+from core.sql import Statement, insert_rows, new_row, prepared, run_all
 from events.models import GENESIS_HASH, DomainEvent
 from events.types import Audience, Subject
 
@@ -69,42 +69,50 @@ def compose(
     at: dt.datetime | None = None,
 ) -> DomainEvent:
     """The fact as `publish` would write it, through the face and the request that run now; `append_all` writes it."""
-    return DomainEvent(
-        type=type,
-        tenant=tenant,
-        subject_type=subject.type,
-        subject_id=subject.id,
-        subject_label=subject.label[:300],
-        actor_id=by.public_id if by else None,
-        actor_label=by.email if by else "system",
-        surface=context.surface.get(),
-        request_id=context.request_id.get()[:100],
-        data=data,
-        audience_capability=audience.capability.value if audience.capability else "",
-        audience_users=list(audience.users),
-        **({"occurred_at": at} if at else {}),
-    )
+    values = {
+        "type": type,
+        "tenant_id": tenant.pk if tenant else None,
+        "subject_type": subject.type,
+        "subject_id": subject.id,
+        "subject_label": subject.label[:300],
+        "actor_id": by.public_id if by else None,
+        "actor_label": by.email if by else "system",
+        "surface": context.surface.get(),
+        "request_id": context.request_id.get()[:100],
+        "data": data,
+        "audience_capability": audience.capability.value if audience.capability else "",
+        "audience_users": list(audience.users),
+    }
+    fact = new_row(DomainEvent, values | ({"occurred_at": at} if at else {}))
+    if tenant:
+        fact._state.fields_cache["tenant"] = tenant
+    return fact
 
 
-def append(fact: DomainEvent) -> DomainEvent:
-    """Give `fact` the next place in the log and its hash; for facts that happened elsewhere, else use `publish`."""
+def append(fact: DomainEvent, *, after: Sequence[Statement] = ()) -> DomainEvent:
+    """Give `fact` the next place in the log and its hash; for facts that happened elsewhere, else use `publish`.
+
+    The statements that it comes `after` are sent with it, in one round trip.
+    """
     _check_transaction()
     fact.occurred_at = fact.occurred_at or now()
-    values = [field.get_db_prep_save(getattr(fact, field.attname), connection) for field in _GIVEN]
     # The lock must be had before the head is read, hence two statements: each sees what is committed when it starts.
-    _, ((fact.sequence, fact.previous_hash, fact.hash),) = run_all(
-        (_LOCK, _LOCK_VALUES), (_INSERT, [*values, *fact.text_around_place()])
+    *_, ((fact.sequence, fact.previous_hash, fact.hash),) = run_all(
+        *after, (_LOCK, _LOCK_VALUES), (_INSERT, [*prepared(fact, _GIVEN), *fact.text_around_place()])
     )
     fact._state.adding, fact._state.db = False, connection.alias
     return fact
 
 
-def append_all(facts: Sequence[DomainEvent]) -> None:
-    """Give each of `facts` the next place in the log and its hash, in their order; for many, in two round trips."""
+def append_all(facts: Sequence[DomainEvent], *, after: Sequence[Statement] = ()) -> None:
+    """As `append`, one after the other; for many, in two round trips."""
+    if len(facts) == 1:
+        append(facts[0], after=after)
+        return
     _check_transaction()
     if not facts:
         return
-    _, head = run_all((_LOCK, _LOCK_VALUES), (_HEAD, ()))
+    *_, head = run_all(*after, (_LOCK, _LOCK_VALUES), (_HEAD, ()))
     sequence, digest = next(iter(head), (0, GENESIS_HASH))
     for fact in facts:
         fact.sequence, fact.previous_hash = sequence + 1, digest

@@ -10,11 +10,12 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
 from core.admin import Admin, Form, ReadOnlyAdmin, Verb
 from iep import services
-from iep.models import Application, Blob, Release, Stamp
+from iep.models import Application, Blob, Judgement, Release, SignedManifest, SigningKey, Stamp
 from iep.states import STAMP, Stage
 
 COLOURS = {"dev": "info", "qa": "warning", "prod": "success", "closed": "danger"}
@@ -31,7 +32,7 @@ class ApplicationForm(forms.ModelForm):
         model = Application
         fields = (
             "tenant", "slug", "name", "project", "page", "sign_off", "policies", "policy_options", "repository",
-            "repository_path",
+            "repository_path", "allowed_origins",
         )  # fmt: skip
 
     def clean_policies(self) -> list[str]:
@@ -85,6 +86,75 @@ class ReleaseAdmin(OfApplications):
     list_select_related = ("application", "stamp__ticket", "stamp__application", "by")
     list_filter = ("application", "kind")
     search_fields = ("request", "stamp__ticket__key")
+
+
+class SigningKeyForm(forms.ModelForm):
+    """A key is added once and never changed."""
+
+    class Meta:
+        model = SigningKey
+        fields = ("application", "name", "public_key")
+        widgets = {"public_key": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
+
+    public_key = forms.CharField(
+        max_length=2000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        help_text="Ed25519, as `openssl pkey -in ci.key -pubout` prints it.",
+    )  # fmt: skip
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(Admin):
+    form = SigningKeyForm
+    list_display = ("name", "application", "public_key", "created_by", "created_at", "revoked_at")
+    list_filter = ("application",)
+    list_select_related = ("application", "created_by")
+    search_fields = ("name", "public_key")
+    verbs = (
+        Verb(
+            "revoke",
+            "Revoke",
+            run=lambda key, by: services.revoke_signing_key(key=key, by=by),
+            offered=lambda key, by: key.revoked_at is None,
+            about=lambda key: [("Key", str(key)), ("Application", key.application.slug)],
+            icon="key_off",
+            warning="Nothing that it signed is trusted any more. It cannot be added again.",
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SigningKey]:
+        user = request.user
+        assert isinstance(user, User)
+        visible = Application.objects.visible_to(user)
+        return SigningKey.objects.filter(application__in=visible).select_related("application__tenant", "created_by")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: SigningKey, form: Any, change: bool) -> None:
+        user = request.user
+        assert isinstance(user, User)
+        made = services.add_signing_key(application=obj.application, name=obj.name, public_key=obj.public_key, by=user)
+        obj.pk = made.pk
+
+
+@admin.register(SignedManifest)
+class SignedManifestAdmin(OfApplications):
+    list_display = ("commit", "application", "key", "by", "created_at")
+    list_select_related = ("application", "key", "by")
+    search_fields = ("commit",)
+
+
+@admin.register(Judgement)
+class JudgementAdmin(ReadOnlyAdmin):
+    list_display = ("stamp", "target", "revision", "request", "by", "created_at")
+    list_select_related = ("stamp__application", "stamp__ticket", "by")
+    list_filter = ("stamp__application", "target")
+    search_fields = ("stamp__ticket__key", "request")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Judgement]:
+        user = request.user
+        assert isinstance(user, User)
+        return Judgement.objects.filter(stamp__application__in=Application.objects.visible_to(user))
 
 
 def _about(stamp: Stamp) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from core.errors import Conflict, DomainError, NotFound
 from iep.types import Conflict as Clash
@@ -72,6 +73,14 @@ class ChangedSince(Conflict):
     code = "changed_since"
 
 
+class BadSignature(DomainError):
+    """Nobody who is trusted signed this."""
+
+    status = 422
+    code = "bad_signature"
+    title = "The signature does not fit"
+
+
 class PolicyRefused(DomainError):
     """A policy says no, or could not be asked."""
 
@@ -81,5 +90,7 @@ class PolicyRefused(DomainError):
 
     def __init__(self, verdicts: Iterable[Verdict]) -> None:
         every = list(verdicts)
-        against = " ".join(verdict.reason for verdict in every if verdict.outcome == "block")
+        # Two policies may miss the same thing; one sentence says it.
+        against = " ".join(dict.fromkeys(verdict.reason for verdict in every if verdict.outcome == "block"))
         super().__init__(against, details={"verdicts": [verdict.as_json() for verdict in every]})
+        self.judgement: Any = None  # what is on record of it, where that was not undone with the caller's transaction

@@ -13,7 +13,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
+
+from django.db import connection
 
 from iep import storage
 from iep.models import Application, Change, ImportMap, Module, Release
@@ -26,6 +29,8 @@ ADDRESS = re.compile(r"/iep/m/(?P<app>[a-z0-9-]+)/(?P<stem>.+)~(?P<digest>[0-9a-
 _ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 Files = Mapping[str, str]
+APPLICATIONS_KEPT = 4
+_read_before: dict[int, tuple[int, Files]] = {}
 
 
 def address_of(application: str, path: str, digest: str) -> str:
@@ -39,13 +44,25 @@ def base_of(application: str) -> str:
     return f"/iep/m/{application}/"
 
 
-def production_now(application: Application) -> tuple[int, dict[str, str]]:
-    """The production revision and its path -> digest, both of the same moment."""
+def production_now(application: Application) -> tuple[int, Files]:
+    """The production revision and its path -> digest, both of the same moment; large ones are read once a revision."""
     while True:
         revision = _revision(application)
-        files = dict(Module.objects.filter(application=application).order_by().values_list("path", "digest"))
+        known = _read_before.get(application.pk)
+        if known is not None and known[0] == revision:
+            return known
+        rows = Module.objects.filter(application=application).order_by().values_list("path", "digest")
+        found = revision, MappingProxyType(dict(rows))
         if _revision(application) == revision:  # it only grows, and changes together with the modules
-            return revision, files
+            if not connection.in_atomic_block:  # what is not committed may never be
+                _remember(application, found)
+            return found
+
+
+def _remember(application: Application, found: tuple[int, Files]) -> None:
+    while len(_read_before) >= APPLICATIONS_KEPT:
+        _read_before.pop(next(iter(_read_before)), None)
+    _read_before[application.pk] = found
 
 
 def _revision(application: Application) -> int:
@@ -54,7 +71,8 @@ def _revision(application: Application) -> int:
 
 def production_at(application: Application, revision: int) -> dict[str, str]:
     """path -> digest as production had it at an earlier revision: later changes taken back, the newest first."""
-    head, files = production_now(application)
+    head, now = production_now(application)
+    files = dict(now)
     later = Change.objects.filter(application=application, revision__gt=revision, revision__lte=head)
     for path, before in later.order_by("-revision").values_list("path", "before"):
         if before:
@@ -128,7 +146,8 @@ def keep_map(application: Application, files: Files, removed: frozenset[str] = f
     """The map of these files, kept under its digest."""
     text = build_document(application.slug, files, specifiers_of(files), removed)
     made = ImportMap(digest=hashlib.sha256(text.encode()).hexdigest(), application=application, document=text)
-    ImportMap.objects.bulk_create([made], ignore_conflicts=True)
+    if not ImportMap.objects.filter(pk=made.digest).exists():
+        ImportMap.objects.bulk_create([made], ignore_conflicts=True)
     return made
 
 

@@ -21,6 +21,7 @@ from tickets.models.projects import tenant_rule
 SLUG = r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?"
 # Words that follow /iep/ in addresses of ours.
 RESERVED_SLUGS = ("m", "map", "login", "new", "static")
+ORIGIN = r"^(?:\*|https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?)\Z"
 DIGEST = RegexValidator(r"^[0-9a-f]{64}\Z", "A SHA-256 is 64 digits of 0-9 and a-f.")
 
 
@@ -53,6 +54,10 @@ class Application(models.Model):
     )
     repository = models.CharField(max_length=500, blank=True, help_text="Address of the git repository.")
     repository_path = models.CharField(max_length=300, blank=True, help_text="Folder of the application in it.")
+    allowed_origins = ArrayField(
+        models.CharField(max_length=255, validators=[RegexValidator(ORIGIN)]), default=list, blank=True,
+        help_text="Other sites whose pages may load its modules, such as https://www.example.com; * for every site.",
+    )  # fmt: skip
     revision = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -73,6 +78,7 @@ class Blob(models.Model):
     digest = models.CharField(max_length=64, validators=[DIGEST])
     size = models.PositiveBigIntegerField()
     imports = ArrayField(models.CharField(max_length=600), null=True, editable=False)
+    lazy = ArrayField(models.CharField(max_length=600), default=list, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -238,6 +244,64 @@ class ImportMap(models.Model):
 
     def __str__(self) -> str:
         return self.digest
+
+
+class Judgement(models.Model):
+    """What the policies said when a stamp was to go on: which were asked, for what, each verdict with its reason."""
+
+    stamp = models.ForeignKey(Stamp, on_delete=models.CASCADE, related_name="judgements")
+    revision = models.PositiveIntegerField(help_text="The stamp's, which they judged.")
+    target = models.CharField(max_length=10, choices=Stage.choices)
+    by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    request = models.CharField(max_length=40, blank=True, help_text="The promotion request that rests on it.")
+    verdicts = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["request"], name="judgement_of_request", condition=~Q(request=""))]
+
+    def __str__(self) -> str:
+        return f"{self.stamp} to {self.target}"
+
+
+class SigningKey(models.Model):
+    """A build server's Ed25519 key: what it signs, the application takes for built from the commit it names."""
+
+    application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="signing_keys")
+    name = models.CharField(max_length=100)
+    public_key = models.CharField(max_length=64, help_text="The 32 bytes as hexadecimal digits.")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["application", "name"]
+        constraints = [models.UniqueConstraint(fields=["application", "public_key"], name="signing_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.public_key[:12]})"
+
+
+class SignedManifest(models.Model):
+    """What a build server says that it built from a commit: path -> SHA-256, and which checks passed there."""
+
+    application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="signed_manifests")
+    key = models.ForeignKey(SigningKey, on_delete=models.CASCADE, related_name="manifests")
+    commit = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, validators=[DIGEST], help_text="Of the signed bytes.")
+    files = models.JSONField()
+    checks = models.JSONField(default=dict)
+    by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["application", "digest", "key"], name="signed_manifest_once")]
+        indexes = [models.Index(fields=["application", "commit"], name="signed_manifest_of_commit")]
+
+    def __str__(self) -> str:
+        return f"{self.application.slug} {self.commit[:10]}"
 
 
 class LoginRequest(models.Model):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.core import signing
+from django.core.cache import cache
 
 from accounts.models import User
 from accounts.roles import Capability
@@ -17,6 +19,7 @@ from core.canonical import utc_text
 from core.clock import now
 from core.errors import WrongState
 from iep import maps, permissions
+from iep.maps import Files
 from iep.models import Application, Stamp, StampRevision
 from iep.selectors.conflicts import between
 from iep.states import OPEN, Stage
@@ -25,9 +28,10 @@ from iep.validation import TICKET_KEY
 from iep.wire import preview_of
 from tickets.models import Ticket
 
-COOKIE_HOURS = 8
+COOKIE_HOURS, ENTER_SECONDS = 8, 60
+ANY = "preview"  # ?preview=TKT-001: in whatever open stage it is
 MOST_TICKETS = 8
-_LINK, _COOKIE = "iep.preview.link", "iep.preview.cookie"
+_LINK, _COOKIE, _ENTER = "iep.preview.link", "iep.preview.cookie", "iep.preview.enter"
 _ONE = re.compile(rf"({TICKET_KEY.pattern})(?:@(?:rev)?([1-9][0-9]{{0,8}}))?", re.IGNORECASE)
 
 
@@ -50,8 +54,13 @@ class Preview:
     choice: Choice
     stamps: tuple[Stamp, ...]
     deltas: tuple[Delta, ...]
-    files: dict[str, str]
+    files: Files
     conflicts: tuple[Conflict, ...] = ()
+
+    @property
+    def stage(self) -> str:
+        """The stage it is in, that of the first ticket where several are shown."""
+        return self.choice.stage if self.choice.stage != ANY else str(self.stamps[0].stage)
 
     @property
     def changed(self) -> list[str]:
@@ -60,10 +69,15 @@ class Preview:
 
 def read_choice(query: Mapping[str, str]) -> Choice | None:
     """What ?dev= or ?qa= asks for; None without them, or when they say nothing that could be a ticket."""
-    for stage in OPEN:
+    for stage in (*OPEN, ANY):
         if query.get(stage):
             return _choice(stage, query[stage])
     return None
+
+
+def choice_of_tickets(text: str) -> Choice | None:
+    """These tickets, in whatever open stage each is."""
+    return _choice(ANY, text)
 
 
 def _choice(stage: str, text: str) -> Choice | None:
@@ -89,7 +103,7 @@ def find_preview(
     found = {
         stamp.ticket.key.upper(): stamp
         for stamp in Stamp.objects.filter(
-            application=application, ticket__key__in=keys, stage=choice.stage
+            application=application, ticket__key__in=keys, stage__in=OPEN if choice.stage == ANY else [choice.stage]
         ).select_related("application__tenant", "ticket__tenant")
     }
     if len(found) != len(set(keys)) or not _may_see(application, keys, user, link):
@@ -121,7 +135,7 @@ def _lay_over(application: Application, choice: Choice, stamps: list[Stamp]) -> 
             return None
         deltas.append(kept.delta)
         base = kept.production_revision if len(stamps) == 1 else None
-    files = maps.production_now(application)[1] if base is None else maps.production_at(application, base)
+    files: Files = maps.production_now(application)[1] if base is None else maps.production_at(application, base)
     for delta in deltas:
         files = maps.apply_delta(files, delta)
     return Preview(choice, tuple(stamps), tuple(deltas), files, tuple(between(stamps)))
@@ -156,6 +170,27 @@ def cookie_of(application: Application, choice: Choice, user: User | None, link:
     content: dict[str, Any] = {"app": application.slug, "stage": choice.stage, "tickets": choice.text, "until": until}
     content |= {"link": link} if link else {"user": user.pk if user else 0}
     return signing.dumps(content, salt=_COOKIE, compress=True)
+
+
+def ticket_of_entry(cookie: str) -> str:
+    """What lets a browser in at a preview's own host: within a minute, once, with what the cookie there will hold."""
+    until = int((now() + dt.timedelta(seconds=ENTER_SECONDS)).timestamp())
+    return signing.dumps({"cookie": cookie, "until": until, "nonce": secrets.token_hex(8)}, salt=_ENTER, compress=True)
+
+
+def cookie_of_entry(text: str) -> str:
+    """The cookie that such an entry stands for; empty when it is forged, late, or was used."""
+    content = _signed(text, _ENTER)
+    if content is None or not cache.add(f"iep-enter-{content['nonce']}", 1, ENTER_SECONDS * 2):
+        return ""
+    return str(content["cookie"])
+
+
+def visitor_of_cookie(text: str) -> User | None:
+    """Whose cookie it is: on a preview's own host, where nobody is logged in."""
+    content = _signed(text, _COOKIE)
+    user = content.get("user") if content else None
+    return User.objects.filter(pk=user, is_active=True).first() if user else None
 
 
 def choice_of_cookie(text: str, application: Application, user: User | None) -> tuple[Choice | None, str]:

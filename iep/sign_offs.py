@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from accounts.models import User
 from iep.models import Stamp
+from iep.types import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,8 @@ class Standing:
 class SignOff(Protocol):
     """Asks people; when they have agreed, it has `release_stamp` called with what they agreed to."""
 
-    def ask(self, stamp: Stamp, by: User, message: str) -> str:
-        """Ask for the stamp at this revision, in the caller's transaction; the request's number."""
+    def ask(self, stamp: Stamp, by: User, message: str, verdicts: Sequence[Verdict]) -> str:
+        """Ask for the stamp at this revision, of which the policies said this, in the caller's transaction; the number."""
 
     def standing(self, number: str, user: User) -> Standing:
         """How the request stands, as far as `user` may know."""

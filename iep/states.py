@@ -38,4 +38,12 @@ STAMP = TransitionTable(
     ],
 )
 # Facts of applications and stamps that no edge leaves.
-OTHER_FACTS = ("stamp.opened", "stamp.stale", "application.opened", "application.published")
+OTHER_FACTS = (
+    "stamp.opened",
+    "stamp.stale",
+    "application.opened",
+    "application.published",
+    "application.key_added",
+    "application.key_revoked",
+    "application.manifest_signed",
+)

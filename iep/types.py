@@ -33,6 +33,7 @@ class Manifest:
     complete_under: tuple[str, ...] = ()
     git: dict[str, Any] | None = None
     imports: Mapping[str, list[str]] = field(default_factory=dict)
+    lazy: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(rf"^iep/{_APP}/resolve$", entry.resolve, name="entry_resolve"),
     path("iep/", panel.application_list, name="iep"),
     re_path(rf"^iep/{_APP}/$", panel.application_detail, name="iep_application"),
+    re_path(rf"^iep/{_APP}/together/$", panel.preview_together, name="iep_together"),
     re_path(rf"^iep/{_APP}/(?P<ticket>[^/]+)/$", panel.stamp_detail, name="iep_stamp"),
     re_path(rf"^iep/{_APP}/(?P<ticket>[^/]+)/(?P<verb>[a-z]+)/$", panel.stamp_verb, name="iep_verb"),
 ]

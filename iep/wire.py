@@ -9,7 +9,7 @@ from django.conf import settings
 from accounts.models import User
 from core.canonical import utc_text
 from events.models import DomainEvent
-from iep.models import Application, Release, Stamp
+from iep.models import Application, Judgement, Release, SignedManifest, SigningKey, Stamp
 from iep.selectors.conflicts import conflicts_of
 from iep.services.stages import Promoted, sign_off
 from iep.services.stamps import Stamped
@@ -120,6 +120,43 @@ def render_release(release: Release) -> dict[str, Any]:
             {"path": change.path, "before": change.before or None, "after": change.after or None}
             for change in release.changes.all()
         ],
+    }
+
+
+def render_judgement(judgement: Judgement | None) -> dict[str, Any] | None:
+    """What policies said of a step; null when they never were asked."""
+    if judgement is None:
+        return None
+    return {
+        "target": judgement.target,
+        "revision": judgement.revision,
+        "allowed": not any(verdict["outcome"] == "block" for verdict in judgement.verdicts),
+        "request": judgement.request or None,
+        "by": judgement.by.email if judgement.by else "system",
+        "at": utc_text(judgement.created_at),
+        "verdicts": judgement.verdicts,
+    }
+
+
+def render_key(key: SigningKey) -> dict[str, Any]:
+    return {
+        "id": key.pk,
+        "name": key.name,
+        "public_key": key.public_key,
+        "added_by": key.created_by.email if key.created_by else "system",
+        "added_at": utc_text(key.created_at),
+        "revoked_at": utc_text(key.revoked_at) if key.revoked_at else None,
+    }
+
+
+def render_manifest(manifest: SignedManifest) -> dict[str, Any]:
+    return {
+        "commit": manifest.commit,
+        "digest": manifest.digest,
+        "key": manifest.key.name,
+        "files": len(manifest.files),
+        "checks": manifest.checks,
+        "at": utc_text(manifest.created_at),
     }
 
 

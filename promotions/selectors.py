@@ -18,6 +18,7 @@ from accounts.selectors import Reach, home_tenant, reaches_of, tenants_where
 from core.clock import now
 from core.errors import InvalidInput, NotAllowed, NotFound
 from events.models import DomainEvent
+from iep.models import Judgement
 from promotions.models import (
     PEOPLE,
     SEARCH_VECTOR,
@@ -27,6 +28,7 @@ from promotions.models import (
     RunningVersion,
 )
 from promotions.states import State
+from promotions.types import TargetType
 from promotions.wire import ACTIONS, history_entry, render_promotion
 
 RARE = 1000
@@ -113,6 +115,17 @@ def running_versions(promotion: PromotionRequest) -> dict[str, RunningVersion]:
         )
         known = {row.environment: row for row in rows}
         promotion._running_versions = known  # type: ignore[attr-defined]
+    return known
+
+
+def judgement_of(promotion: PromotionRequest) -> Judgement | None:
+    """What the policies of import maps said when they asked by this request; None where they did not. Read once."""
+    if promotion.target_type != TargetType.APPLICATION:
+        return None
+    if not hasattr(promotion, "_judgement"):
+        found = Judgement.objects.filter(request=promotion.number).select_related("stamp__application").first()
+        promotion._judgement = found  # type: ignore[attr-defined]
+    known: Judgement | None = promotion._judgement  # type: ignore[attr-defined]
     return known
 
 

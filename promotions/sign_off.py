@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -14,10 +15,11 @@ from events.models import Delivery
 from iep.models import Stamp
 from iep.services import forget_sign_off
 from iep.sign_offs import Standing
+from iep.types import Outcome, Verdict
 from promotions.models import DeploymentTarget, PromotionRequest, RunningVersion
 from promotions.services import approve_request, create_request
 from promotions.services.transition import visible_request
-from promotions.types import Impact, PromotionContent, TargetType
+from promotions.types import PRE_CHECKS, Impact, PromotionContent, TargetType
 from promotions.validation import MIN_JUSTIFICATION
 
 DEPLOYER = "import maps"
@@ -27,14 +29,15 @@ SHOWN_PATHS = 50
 class PromotionSignOff:
     """One promotion request per ticket and application, for exactly the revision that QA has."""
 
-    def ask(self, stamp: Stamp, by: User, message: str) -> str:
+    def ask(self, stamp: Stamp, by: User, message: str, verdicts: Sequence[Verdict]) -> str:
         tenant, name, version = stamp.application.tenant, target_name(stamp), version_of(stamp)
         _know_how_to_deploy(tenant, name, stamp.application.slug)
         RunningVersion.objects.update_or_create(
             tenant=tenant, environment="staging", target_type=TargetType.APPLICATION, target_name=name,
             defaults={"version": version, "since": now()},
         )  # fmt: skip
-        return create_request(tenant=tenant, content=content_of(stamp, message), by=by).number
+        content = content_of(stamp, message, {verdict.policy: verdict for verdict in verdicts})
+        return create_request(tenant=tenant, content=content, by=by, stated=False).number
 
     def standing(self, number: str, user: User) -> Standing:
         found = PromotionRequest.objects.visible_to(user).filter(number=number).first()
@@ -55,7 +58,9 @@ def version_of(stamp: Stamp) -> str:
     return f"{stamp.ticket.key}.{stamp.revision}"
 
 
-def content_of(stamp: Stamp, message: str) -> PromotionContent:
+def content_of(stamp: Stamp, message: str, verdicts: Mapping[str, Verdict]) -> PromotionContent:
+    """What the request says; a pre-check has passed only where the policy of its name says so."""
+    passed = {policy for policy, verdict in verdicts.items() if verdict.outcome == Outcome.PASS}
     message = message.strip()
     stock = f"{stamp.ticket.key} {stamp.ticket.title}: tested in QA, ready for production."
     paths = sorted(stamp.delta)
@@ -70,10 +75,10 @@ def content_of(stamp: Stamp, message: str) -> PromotionContent:
         justification=message if len(message) >= MIN_JUSTIFICATION else f"{message}\n\n{stock}".strip(),
         release_notes=notes,
         impact=Impact.LOW if len(paths) < 20 else Impact.MEDIUM,
-        rollback_plan=f"`stamp {stamp.ticket.key} --revert`, or Revert on its page: a new revision without it, at once.",
-        staging_tests_passed=True,
-        security_scan_passed=True,
-        performance_tests_passed=True,
+        rollback_plan=f"stamp {stamp.ticket.key} --revert, or Revert on its page: a new revision without it, at once.",
+        staging_tests_passed=PRE_CHECKS["staging_tests_passed"] in passed,
+        security_scan_passed=PRE_CHECKS["security_scan_passed"] in passed,
+        performance_tests_passed=PRE_CHECKS["performance_tests_passed"] in passed,
         test_evidence_url=f"{settings.SITE_URL}/iep/{stamp.application.slug}/{stamp.ticket.key}/",
         tickets=(stamp.ticket.key,),
     )

@@ -7,6 +7,13 @@ from dataclasses import dataclass, field
 
 from django.db import models
 
+# The pre-checks of a request by their fields, and the policies of import maps that answer them by these names.
+PRE_CHECKS = {
+    "staging_tests_passed": "staging tests",
+    "security_scan_passed": "security scan",
+    "performance_tests_passed": "performance tests",
+}
+
 
 class TargetType(models.TextChoices):
     API = "api"

@@ -8,6 +8,9 @@ from accounts.roles import Capability
 from accounts.selectors import holders_of
 from core.context import acting_through
 from core.errors import DomainError
+from events.chain.following import follow_log
+from events.chain.keys import scoped
+from events.chain.queries import tickets_carried
 from events.models import Connection, ConnectionKind, Delivery, DomainEvent, ReceivedEvent
 from tickets.models import Comment, Ticket
 from tickets.selectors import find_mentions
@@ -38,15 +41,25 @@ def follow_deployment(delivery: Delivery) -> dict[str, Any]:
 def follow_received_event(delivery: Delivery) -> dict[str, Any]:
     """Move the tickets that a received event names, and obey the commands of its commits; twice changes nothing.
 
-    Each only where the ticket's project says so. The receipt names what was done and what was refused.
+    A deployment moves the tickets that the chain knows to have come with it. Each only where the ticket's project says so.
+    The receipt names what was done and what was refused.
     """
     fact = delivery.fact
     if fact.data.get("issue"):
         return {"issue": _follow_issue(fact)}
-    moved = {ticket.key: verb for ticket in _keyed(fact, fact.data["tickets"], "follow_events")
+    moved = {ticket.key: verb for ticket in _keyed(fact, [*fact.data["tickets"], *_carried(fact)], "follow_events")
              if (verb := follow_event(ticket=ticket, fact=fact))}  # fmt: skip
     commands = [_obey(fact, number, command) for number, command in enumerate(fact.data.get("commands", []))]
     return {"moved": moved, "commands": [said for said in commands if said]}
+
+
+def _carried(fact: DomainEvent) -> list[str]:
+    """The tickets of a deployment's commits since the last one, as far as the chain knows of them by now."""
+    event = fact.data["event"]
+    if event["subject"] != "service" or event["predicate"] not in {"deployed", "upgraded"}:
+        return []
+    follow_log()
+    return tickets_carried(fact.tenant_id or 0, scoped(event["source"], event["id"]))
 
 
 _HAPPENED = {"jira:issue_created": "created", "jira:issue_deleted": "deleted", "comment_created": "commented"}

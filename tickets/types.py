@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 PLANNED = "Planned"
 # The face through which tickets follow a Jira; the request id of its facts says which, so that nothing is told back.
 JIRA_SURFACE = "jira"
+# What an issue is labelled that was made for a ticket, before the ticket's key.
+ISSUE_LABEL = "stagepass-"
 
 
 def origin_of(connection: int, received: int | str = "") -> str:

@@ -17,6 +17,7 @@ from config.settings.import_maps import (  # noqa: F401
     IEP_POLICY_SECONDS,
     IEP_SIGN_OFFS,
     IEP_STALE_AFTER,
+    PREVIEW_HOST,
     SANITY_COMMANDS,
 )
 from config.settings.logs import LOGGING  # noqa: F401
@@ -37,6 +38,8 @@ SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
 DEBUG = False
 DEMO = False
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
+if PREVIEW_HOST:
+    ALLOWED_HOSTS += ["." + PREVIEW_HOST.partition(":")[0]]
 
 INSTALLED_APPS = [
     "core.apps.CoreConfig",
@@ -349,6 +352,7 @@ AUDIT_AUTHOR_DOMAIN = env.text("GIT_AUTHOR_DOMAIN")
 AUDIT_SIGNING_KEY = env.text("GIT_SIGNING_KEY")
 POLICIES: dict[str, dict[str, Any]] = {
     "stated checks": {"BACKEND": "promotions.policies.stated_checks.StatedChecks"},
+    "stamped checks": {"BACKEND": "promotions.policies.stamped_checks.StampedChecks"},
     "staging version": {"BACKEND": "promotions.policies.staging_version.StagingRunsVersion"},
     "freezes": {"BACKEND": "promotions.policies.freezes.NoFreeze"},
 }

@@ -1,5 +1,6 @@
 """Settings of the local stack that script/up starts: plain HTTP on this machine, pages for developers."""
 
+from config import env
 from config.settings.base import *  # noqa: F403
 from config.settings.base import STATE_DIR, STORAGES
 
@@ -18,7 +19,9 @@ DEMO_SEEDS = [
     "events.demo.seed_events",
     "iep.demo.seed_shop",
     "events.demo.seed_slack",
+    "tickets.demo_jira.seed_jira",
 ]
+DEMO_JIRA = env.text("STAGEPASS_DEMO_JIRA")
 # So that every example of the events guide works as it is written.
 TRACKER_ANONYMOUS_TENANT = "tenant-finance"
 TRACKER_ANONYMOUS_RIGHTS = ["read", "write"]

@@ -20,6 +20,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--with-kafka", action="store_true", help="start an imitation of a Kafka broker and tell it facts"
     )
     start.add_argument("--with-slack", action="store_true", help="start an imitation of Slack with a page to click on")
+    start.add_argument("--with-jira", action="store_true", help="start an imitation of Jira with a page to click on")
     show = commands.add_parser("env", help="print the running system's environment as shell commands")
     for command in (start, show):
         command.add_argument(

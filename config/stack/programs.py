@@ -21,6 +21,7 @@ class Places:
     awx_port: int
     kafka_port: int = 0
     slack_port: int = 0
+    jira_port: int = 0
 
 
 def manage(*arguments: str) -> list[str]:
@@ -60,6 +61,11 @@ def fake_slack(places: Places) -> Program:
     """Plays Slack, with a page that shows the messages and whose buttons work."""
     where = ["--port", str(places.slack_port), "--app", f"http://127.0.0.1:{places.port}"]
     return program("slack", HELPERS, module("tests.fakes.slack", *where))
+
+
+def fake_jira(places: Places) -> Program:
+    """Plays Jira, with a page whose issues can be moved and commented; the demo connects to it."""
+    return program("jira", HELPERS, module("tests.fakes.jira", "--port", str(places.jira_port)))
 
 
 def migrate() -> Program:

@@ -18,6 +18,8 @@ from config.stack.server import EmbeddedServer
 from config.stack.supervisor import Interrupted, Program, Supervisor
 from config.stack.valkey import ValkeyServer
 
+HELPERS = ("mailbox", "awx", "kafka", "slack", "jira")
+
 
 class Stack:
     """One running system: what it was asked for, where it keeps things, and its supervisor."""
@@ -91,7 +93,7 @@ class Stack:
     def choose_places(self) -> programs.Places:
         """Ports for what nobody has to remember, the same ones at the next start if they are free."""
         run = self.state / "run"
-        ports = {name: processes.choose_port(run / f"{name}.port") for name in ("mailbox", "awx", "kafka", "slack")}
+        ports = {name: processes.choose_port(run / f"{name}.port") for name in HELPERS}
         return programs.Places(self.state, self.options.port, self.options.grpc_port, *ports.values())
 
     def start_servers(self, places: programs.Places) -> None:
@@ -114,6 +116,9 @@ class Stack:
             self.set("SLACK_API", f"http://127.0.0.1:{places.slack_port}/api/")
             self.set("SLACK_CHANNEL", "#releases")
             self.supervisor.start(programs.fake_slack(places))
+        if self.options.with_jira:
+            self.set("STAGEPASS_DEMO_JIRA", f"http://127.0.0.1:{places.jira_port}")
+            self.supervisor.start(programs.fake_jira(places))
         if self.options.with_kafka:
             self.set("KAFKA_BOOTSTRAP", f"127.0.0.1:{places.kafka_port}")
             self.supervisor.start(programs.kafka(places))
@@ -159,6 +164,7 @@ class Stack:
             f"  E-mails caught    {demo.get('mailbox') or self.state / 'mailbox'}",
             *([f"  Kafka             {self.values['KAFKA_BOOTSTRAP']}"] if self.options.with_kafka else []),
             *([f"  Slack             {self.values['SLACK_API'][:-4]}"] if self.options.with_slack else []),
+            *([f"  Jira              {self.values['STAGEPASS_DEMO_JIRA']}/"] if self.options.with_jira else []),
             f"  Logs              {self.supervisor.logs}",
             f"  Logins, tokens    {path}",
             "",

@@ -1,4 +1,4 @@
-"""Pages: dead letters with replay, and the dry run of a webhook's payload for staff."""
+"""Pages: dead letters with replay, and the dry run of a webhook's payload."""
 
 from __future__ import annotations
 
@@ -95,8 +95,9 @@ class RehearsalForm(forms.Form):
     tenant = forms.ModelChoiceField(Tenant.objects.none(), to_field_name="slug", empty_label=None)
     kind = forms.ChoiceField(label="Sender", choices=SourceKind.choices)
     event = forms.CharField(
-        label="Event", max_length=100, required=False, help_text="X-GitHub-Event or X-Gitlab-Event, such as push."
-    )
+        label="X-GitHub-Event or X-Gitlab-Event", max_length=100, required=False,
+        widget=forms.TextInput(attrs={"placeholder": "push", "autocomplete": "off", "spellcheck": "false"}),
+    )  # fmt: skip
     payload = forms.CharField(
         label="Payload", max_length=1_000_000, widget=forms.Textarea(attrs={"rows": 14, "spellcheck": "false"})
     )
@@ -113,10 +114,8 @@ class RehearsalForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def rehearsal(request: HttpRequest) -> HttpResponse:
-    """What a pasted payload would become; nothing is stored. For staff."""
+    """What a pasted payload would become in a tenant whose events one may see; nothing is stored."""
     user = person_of(request)
-    if not user.is_staff:
-        raise NotFound("There is nothing at this address that you may see.")
     tenants = tenants_where(user, Capability.VIEW_EVENTS)
     form = RehearsalForm(request.POST or None, tenants=tenants, initial={"tenant": home_tenant(user, tenants)})
     rehearsed = _rehearsed(form) if request.method == "POST" and form.is_valid() else None

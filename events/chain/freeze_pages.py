@@ -159,12 +159,17 @@ def clearance_page(request: HttpRequest) -> HttpResponse:
         "asked": asked, "tenants": tenants, "chosen": chosen, "clearance": clearance, "environments": ENVIRONMENTS,
         "services": known_services([chosen.pk]) if chosen and clearance is None else [],
         "look": ANSWERS[clearance.answer] if clearance else None,
-        "objections": [(one, ANSWERS[one.answer], _remedy(one.code)) for one in clearance.objections] if clearance else [],
+        "objections": [(one, ANSWERS[one.answer], *_remedy(one.code)) for one in clearance.objections] if clearance else [],
     }  # fmt: skip
     return render(request, "events/clearance.html", context)
 
 
-def _remedy(code: str) -> str:
-    """The page on which something can be done about it."""
-    pages = {"locked": "event_locks", "frozen": "freezes", "incident_open": "events"}
-    return reverse(pages[code]) if code in pages else reverse("requests")
+REMEDIES = {
+    "locked": ("event_locks", "Locks"), "frozen": ("freezes", "Freezes"), "incident_open": ("events", "Events")
+}  # fmt: skip
+
+
+def _remedy(code: str) -> tuple[str, str]:
+    """The page on which something can be done about it, and its name."""
+    name, label = REMEDIES.get(code, ("requests", "Requests"))
+    return reverse(name), label

@@ -54,14 +54,14 @@ SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class ChainLine:
-    """One thing of a chain."""
+    """One thing of a chain: `address` is a page of ours, `outside` one elsewhere; empty where there is none."""
 
     node: Node | ChainNode
     look: Look
     tone: str
     state: Look | None
     address: str
-    outside: bool
+    outside: str
     because: str
     itself: bool = False
 
@@ -102,10 +102,9 @@ def lines_of(chain: Chain, tenant: Tenant) -> list[ChainLine]:
 
 def line_of(node: Node | ChainNode, tenant: Tenant, *, because: str = "", itself: bool = False) -> ChainLine:
     look = KINDS[node.kind]
-    address = address_of(node, tenant)
     return ChainLine(
-        node, look, _TONES.get(node.state, look.tone), _state(node), address, address.startswith("http"), because,
-        itself,
+        node, look, _TONES.get(node.state, look.tone), _state(node), _page(node, tenant) or _chain_page(node, tenant),
+        _outside(node), because, itself,
     )  # fmt: skip
 
 
@@ -134,16 +133,17 @@ _FROM = {
 }  # fmt: skip
 
 
-def address_of(node: Node | ChainNode, tenant: Tenant) -> str:
-    """Where its page is: ours, else the address it was told with; empty when there is none."""
-    page = _page(node, tenant)
-    if page:
-        return page
-    return node.url if node.url.startswith(("https://", "http://")) else _address_in_key(node)
+def _outside(node: Node | ChainNode) -> str:
+    """The address that it was told with; that of a change is its key."""
+    told = node.url or (node.key if node.kind == NodeKind.CHANGE else "")
+    return told if told.startswith(("https://", "http://")) else ""
 
 
-def _address_in_key(node: Node | ChainNode) -> str:
-    return node.key if node.kind == NodeKind.CHANGE and node.key.startswith(("https://", "http://")) else ""
+def _chain_page(node: Node | ChainNode, tenant: Tenant) -> str:
+    """What has no page of its own has that of its chain."""
+    if node.kind in _NOT_SHOWN or not node.known:
+        return ""
+    return reverse("chain", args=[node.kind, node.key]) + f"?tenant={tenant.slug}"
 
 
 def _page(node: Node | ChainNode, tenant: Tenant) -> str:

@@ -12,7 +12,7 @@ from accounts.models import Tenant, User
 from core.errors import NotFound
 from events.chain.keys import change_key, split_purl, ticket_key
 from events.chain.kinds import EdgeKind, NodeKind, State, environment_named
-from events.chain.sight import audiences_of
+from events.chain.sight import SCOPES, audiences_of
 from events.chain.walking import MOST_DEPTH, MOST_NODES, Before, Chain, Direction, Node, walk
 from events.models import ChainNode
 
@@ -142,16 +142,26 @@ def cargo_of(user: User, tenant: Tenant, deployment: Deployment, *, known: Chain
     between those two; and the tickets that this deployment or its request names itself. `known` is its chain, if that was
     walked already. Four queries at most.
     """
-    mine = _work_behind(known, deployment.pk) if known else _walk_behind(user, tenant, [deployment.pk])
+    return _cargo(tenant.pk, audiences_of(user, tenant.pk), deployment, known)
+
+
+def tickets_carried(tenant_id: int, key: str) -> list[str]:
+    """The keys of the tickets that came with the deployment of this key, whoever may see them; for our own rules."""
+    found = ChainNode.objects.filter(tenant=tenant_id, kind=NodeKind.DEPLOYMENT, key=key).first()
+    return [node.key for node in _cargo(tenant_id, list(SCOPES), found, None).tickets] if found else []
+
+
+def _cargo(tenant_id: int, audiences: Sequence[str], deployment: Deployment, known: Chain | None) -> Cargo:
+    mine = _work_behind(known, deployment.pk) if known else _walk_behind(tenant_id, audiences, [deployment.pk])
     before = Before(deployment.service, deployment.environment, deployment.version, deployment.at)
-    past = _walk_behind(user, tenant, before)
+    past = _walk_behind(tenant_id, audiences, before)
     theirs = {node.id for node in past.nodes}
     fresh = {node.id: node for node in mine.nodes if node.id not in theirs}
     ways = mine.ways
-    if between := _commits_between(user, tenant, mine, past):
+    if between := _commits_between(tenant_id, audiences, mine, past):
         more = walk(
-            tenant_id=tenant.pk, starts=between, audiences=audiences_of(user, tenant.pk),
-            direction=Direction.ANCESTORS, skip=(*_ASIDE, EdgeKind.PRECEDES),
+            tenant_id=tenant_id, starts=between, audiences=audiences, direction=Direction.ANCESTORS,
+            skip=(*_ASIDE, EdgeKind.PRECEDES),
         )  # fmt: skip
         fresh |= {node.id: node for node in more.nodes if node.id not in theirs}
         ways = ways + more.ways
@@ -166,10 +176,9 @@ def cargo_of(user: User, tenant: Tenant, deployment: Deployment, *, known: Chain
     )
 
 
-def _walk_behind(user: User, tenant: Tenant, starts: list[int] | Before) -> Chain:
+def _walk_behind(tenant_id: int, audiences: Sequence[str], starts: list[int] | Before) -> Chain:
     return walk(
-        tenant_id=tenant.pk, starts=starts, audiences=audiences_of(user, tenant.pk), direction=Direction.ANCESTORS,
-        skip=_ASIDE,
+        tenant_id=tenant_id, starts=starts, audiences=audiences, direction=Direction.ANCESTORS, skip=_ASIDE
     )  # fmt: skip
 
 
@@ -204,7 +213,7 @@ def _naming(ways: Iterable[tuple[int, str, int]], fresh: Mapping[int, Node]) -> 
     return {cause for cause, kind, effect in ways if kind == EdgeKind.NAMES and effect in work}
 
 
-def _commits_between(user: User, tenant: Tenant, mine: Chain, past: Chain) -> list[int]:
+def _commits_between(tenant_id: int, audiences: Sequence[str], mine: Chain, past: Chain) -> list[int]:
     """The commits of the deployed commits' repositories that are newer than the last one deployed before."""
     before: dict[str, dt.datetime] = {}
     for node in past.nodes:
@@ -220,7 +229,9 @@ def _commits_between(user: User, tenant: Tenant, mine: Chain, past: Chain) -> li
         spans |= Q(service=repository, version=head.version, at__gt=before[repository], at__lte=head.at)
     if not spans:
         return []
-    nodes = visible_nodes(user, tenant).filter(spans, kind=NodeKind.COMMIT)
+    nodes = ChainNode.objects.filter(
+        spans, tenant=tenant_id, kind=NodeKind.COMMIT, gone=False, audiences__overlap=list(audiences)
+    )
     return list(nodes.values_list("pk", flat=True)[:MOST_NODES])
 
 

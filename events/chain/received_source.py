@@ -33,19 +33,23 @@ def read_events(facts: Sequence[DomainEvent]) -> Iterator[Statement]:
     """One statement for each received event; its body is read for what the fact does not repeat."""
     received = ReceivedEvent.objects.filter(pk__in=[fact.data["received"] for fact in facts])
     bodies = dict(received.values_list("pk", "body"))
-    taken = _taken_ids(facts)
+    senders = _senders(facts)
     for fact in facts:
-        first = taken.get((fact.tenant_id or 0, fact.data["event"]["id"]), fact.data["event"]["source"])
-        yield _Reading(fact, bodies.get(fact.data["received"]) or {}, first == fact.data["event"]["source"]).statement()
+        yield _Reading(fact, bodies.get(fact.data["received"]) or {}, senders).statement()
     yield from read_emitted((fact.tenant_id or 0, end) for fact in facts for end in _ends(fact.data["links"]))
 
 
-def _taken_ids(facts: Sequence[DomainEvent]) -> dict[tuple[int, str], str]:
-    """Which source used each of these context ids first: links give an id alone, which short ones share."""
-    ids = {fact.data["event"]["id"] for fact in facts}
-    used = ReceivedEvent.objects.filter(tenant__in={fact.tenant_id for fact in facts}, event_id__in=ids)
-    return {(tenant, key): source for tenant, key, source in
-            used.order_by("-pk").values_list("tenant_id", "event_id", "source")}  # fmt: skip
+Senders = dict[tuple[int, str], list[str]]
+
+
+def _senders(facts: Sequence[DomainEvent]) -> Senders:
+    """Which sources sent each context id that these events have or name, the first one first."""
+    ids = {fact.data["event"]["id"] for fact in facts} | {end for fact in facts for end in _ends(fact.data["links"])}
+    sent = ReceivedEvent.objects.filter(tenant__in={fact.tenant_id for fact in facts}, event_id__in=ids).order_by("pk")
+    senders: Senders = {}
+    for tenant, key, source in sent.values_list("tenant_id", "event_id", "source"):
+        senders.setdefault((tenant, key), []).append(source)
+    return senders
 
 
 def read_links(facts: Sequence[DomainEvent]) -> Iterator[Statement]:
@@ -125,8 +129,8 @@ def _join(told: Statement, link: str, kind: str, source: Ref | None, target: Ref
 class _Reading:
     """One received event while it is turned into a statement."""
 
-    def __init__(self, fact: DomainEvent, body: Said, owns_id: bool = True) -> None:
-        self.data, event, self.owns_id = fact.data, fact.data["event"], owns_id
+    def __init__(self, fact: DomainEvent, body: Said, senders: Senders) -> None:
+        self.data, event, self.senders = fact.data, fact.data["event"], senders
         self.event, self.subject = event, self.data["subject"]
         self.told = _statement(fact, f"cdevent:{event['source']}#{event['id']}", event["timestamp"])
         self.at = self.told.at
@@ -141,8 +145,7 @@ class _Reading:
     def statement(self) -> Statement:
         read = _SUBJECTS.get(self.event["subject"].rpartition("-")[2])
         main = read(self) if read else None
-        name = self.event["id"] if self.owns_id else scoped(self.event["source"], self.event["id"])
-        message = self.told.name(NodeKind.MESSAGE, bounded(name), chains=self.chains)
+        message = self.told.name(NodeKind.MESSAGE, self.message_key(self.event["id"]), chains=self.chains)
         if main is not None:
             self.told.lead(main, EdgeKind.SAME, message)
             self.told.lead(message, EdgeKind.SAME, main)
@@ -151,15 +154,26 @@ class _Reading:
             self.follow(link, message)
         return self.told
 
+    def message_key(self, key: str) -> str:
+        """Links give an id alone: it is meant of this source if that sent it, else of whoever used it first."""
+        senders = self.senders.get((self.told.tenant_id, key), [])
+        return scoped(self.event["source"], key) if self.event["source"] in senders[1:] else bounded(key)
+
+    def end(self, end: dict[str, str]) -> Ref | None:
+        """What an end of a link in this event stands for."""
+        if end.get("context_id") and not end.get("domain_id"):
+            return self.told.name(NodeKind.MESSAGE, self.message_key(end["context_id"]))
+        return _end(self.told, end)
+
     def thing(self, kind: NodeKind, key: str, **claims: Any) -> Ref:
         return self.told.name(kind, key, chains=self.chains, **claims)
 
     def follow(self, link: Said, message: Ref) -> None:
         """A link in the event's context: PATH comes from somewhere, RELATION leads to its target."""
         if link["type"] == "PATH":
-            _join(self.told, "PATH", "", _end(self.told, link.get("from", {})), message)
+            _join(self.told, "PATH", "", self.end(link.get("from", {})), message)
         elif link["type"] == "RELATION":
-            _join(self.told, "RELATION", str(link.get("kind", "")), message, _end(self.told, link.get("target", {})))
+            _join(self.told, "RELATION", str(link.get("kind", "")), message, self.end(link.get("target", {})))
 
     def name_tickets(self, things: Sequence[Ref]) -> None:
         """The tickets of a change are those of its commits too: what was built of these belongs to them."""
@@ -302,7 +316,7 @@ class _Reading:
             NodeKind.DEPLOYMENT, scoped(self.event["source"], self.event["id"]), at=self.at, ended_at=self.at,
             label=f"{_DEPLOYMENTS[predicate]} {self.subject['id']} {version[:12]}".strip(), version=version,
             service=self.subject["id"], environment=environment, rollback=predicate == "rolledback",
-            state=State.REMOVED if predicate == "removed" else State.SUCCEEDED,
+            state=State.REMOVED if predicate == "removed" else State.SUCCEEDED, url=self.text("url"),
         )  # fmt: skip
         if artifact := self.artifact():
             self.told.lead(artifact, EdgeKind.DEPLOYED, deployment)
@@ -318,7 +332,7 @@ class _Reading:
             return None
         deployment = self.thing(
             NodeKind.DEPLOYMENT, scoped(self.event["source"], self.event["id"]), at=self.at, ended_at=self.at,
-            label=f"Deploy {service}", service=service, environment=environment, state=State.FAILED,
+            label=f"Deploy {service}", service=service, environment=environment, state=State.FAILED, url=self.text("url"),
         )  # fmt: skip
         if artifact := self.artifact():
             self.told.lead(artifact, EdgeKind.DEPLOYED, deployment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterable, Sequence
@@ -142,11 +143,9 @@ def walk(
     """
     before = starts if isinstance(starts, Before) else None
     kind, key = starts if isinstance(starts, tuple) else ("", "")
-    ids = [] if isinstance(starts, Before | tuple) else list(starts)
     values = {
-        "tenant": tenant_id, "starts": ids, "kind": kind, "key": key,
-        **({"service": before.service, "environment": before.environment, "version": before.version, "at": before.at}
-           if before else {}),
+        "tenant": tenant_id, "starts": [] if isinstance(starts, Before | tuple) else list(starts), "kind": kind, "key": key,
+        **(dataclasses.asdict(before) if before else {}),
         "audiences": list(audiences), "most": most + 1,
         "skip": [kind.value for kind in skip],
         "back": 0 if direction == Direction.DESCENDANTS else most + 1,

@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import cache
 from typing import Any
 
 from core.errors import InvalidInput
@@ -44,6 +45,11 @@ _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 
 
+@cache
+def _values_of(known: type[IntEnum]) -> frozenset[int]:
+    return frozenset(word.value for word in known)
+
+
 class Faults:
     """Collects every fault before one error tells of all."""
 
@@ -70,11 +76,10 @@ class Faults:
         return [self.text(f"{field}[{index}]", value, longest) for index, value in enumerate(values)]
 
     def word(self, field: str, value: Any, known: type[IntEnum]) -> int:
-        try:
-            return known(value).value
-        except ValueError:
-            self.add(field, f"{value!r} is not a valid value for {field}.")
-            return 0
+        if isinstance(value, int) and value in _values_of(known):
+            return int(value)
+        self.add(field, f"{value!r} is not a valid value for {field}.")
+        return 0
 
     def stop(self) -> None:
         if self.errors:
@@ -103,7 +108,7 @@ def clean_content(content: Content, *, complete: bool) -> dict[str, Any]:
 
 def _clean(faults: Faults, column: str, value: Any) -> Any:
     if column in TEXTS:
-        text = faults.text(*_of(TEXTS[column], value))
+        text = faults.text(TEXTS[column][0], value, TEXTS[column][1])
         return text if column == "message" else text.strip()
     if column in ENUMS:
         return faults.word(ENUMS[column][0], value, ENUMS[column][1])
@@ -121,10 +126,6 @@ def _clean(faults: Faults, column: str, value: Any) -> Any:
     if column == "related_id":
         return parse_id(value) if value else None
     return bool(value)
-
-
-def _of(spec: tuple[str, int], value: Any) -> tuple[str, Any, int]:
-    return spec[0], value, spec[1]
 
 
 def parse_id(value: Any) -> uuid.UUID | str:

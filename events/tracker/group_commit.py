@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import transaction
 
-from core.sql import insert_rows
+from core.sql import insertion_of
 from events.models import DomainEvent, Event
 from events.services import append_all
 
@@ -81,8 +81,7 @@ class GroupCommit:
 
 def _write(places: Sequence[Place]) -> None:
     with transaction.atomic():
-        insert_rows([place.event for place in places])
-        append_all([place.fact for place in places])
+        append_all([place.fact for place in places], after=[insertion_of([place.event for place in places])])
 
 
 GROUP = GroupCommit(_write)

@@ -108,6 +108,38 @@ class PolicyVerdict(Shape):
     reason = s.CharField()
 
 
+class Judgement(Shape):
+    target = s.ChoiceField(["qa", "prod"])
+    revision = s.IntegerField()
+    allowed = s.BooleanField()
+    request = s.CharField(allow_null=True)
+    by = s.CharField()
+    at = s.DateTimeField()
+    verdicts = PolicyVerdict(many=True)
+
+
+class StampRead(Stamp):
+    judgement = Judgement(allow_null=True)
+
+
+class Key(Shape):
+    id = s.IntegerField()
+    name = s.CharField()
+    public_key = s.CharField()
+    added_by = s.CharField()
+    added_at = s.DateTimeField()
+    revoked_at = s.DateTimeField(allow_null=True)
+
+
+class SignedManifest(Shape):
+    commit = s.CharField()
+    digest = s.CharField()
+    key = s.CharField()
+    files = s.IntegerField()
+    checks = s.DictField()
+    at = s.DateTimeField()
+
+
 class Promoted(Stamp):
     verdicts = PolicyVerdict(many=True)
     release = Release(required=False)

@@ -44,6 +44,9 @@ class StampFields(StrictSerializer):
     imports = serializers.DictField(
         child=serializers.ListField(child=TextField(), max_length=2000), required=False, default=dict
     )
+    lazy = serializers.DictField(
+        child=serializers.ListField(child=TextField(), max_length=2000), required=False, default=dict
+    )
     message = TextField(required=False, default="", max_length=500)
 
     def validate_files(self, files: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -63,6 +66,7 @@ def manifest_of(form: dict[str, Any]) -> Manifest:
         complete_under=tuple(form["complete_under"]),
         git=dict(form["git"]) if form["git"] else None,
         imports=form["imports"],
+        lazy=form["lazy"],
     )
 
 
@@ -116,6 +120,18 @@ class CheckFields(StrictSerializer):
 
 class LinkFields(StrictSerializer):
     hours = serializers.IntegerField(required=False, default=24, min_value=1, max_value=24 * 14)
+
+
+class KeyFields(StrictSerializer):
+    name = TextField(max_length=100)
+    public_key = TextField(max_length=2000)
+
+
+class ManifestFields(StrictSerializer):
+    """The manifest as it was signed, byte for byte, and the detached signature over it."""
+
+    document = TextField(max_length=1536 * 1024)
+    signature = TextField(max_length=200)
 
 
 class LoginFields(StrictSerializer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.rest import both_spellings
-from iep.api import blobs, login, views
+from iep.api import blobs, login, signing, views
 
 _APP = "v1/iep/applications/<str:app>"
 _STAMP = f"{_APP}/stamps/<str:ticket>"
@@ -16,6 +16,9 @@ urlpatterns = [
     *both_spellings(f"{_APP}/modules", views.ModulesView.as_view(), "api_iep_modules"),
     *both_spellings(f"{_APP}/releases", views.ReleasesView.as_view(), "api_iep_releases"),
     *both_spellings(f"{_APP}/blobs/<str:digest>", blobs.BlobView.as_view(), "api_iep_blob"),
+    *both_spellings(f"{_APP}/keys", signing.KeysView.as_view(), "api_iep_keys"),
+    *both_spellings(f"{_APP}/keys/<str:key>/revoke", signing.KeyRevokeView.as_view(), "api_iep_key_revoke"),
+    *both_spellings(f"{_APP}/manifests", signing.ManifestsView.as_view(), "api_iep_manifests"),
     *both_spellings(f"{_APP}/stamps", views.StampsView.as_view(), "api_iep_stamps"),
     *both_spellings(_STAMP, views.StampView.as_view(), "api_iep_stamp"),
     *both_spellings(f"{_STAMP}/history", views.HistoryView.as_view(), "api_iep_history"),

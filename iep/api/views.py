@@ -14,12 +14,14 @@ from accounts.rest import ApiView
 from core.errors import InvalidInput
 from iep import selectors, services, wire
 from iep.api import answers, forms
+from iep.errors import PolicyRefused
 from iep.models import Application, Module, Stamp
 from iep.policies import judge
 from iep.policies.base import Step
 from iep.previews import make_link
 from iep.selectors.conflicts import conflicts_of
 from iep.selectors.diffs import compare_path
+from iep.services.judgements import keep_after_all
 from iep.states import Stage
 from iep.types import Outcome
 
@@ -121,10 +123,11 @@ class StampsView(IepApiView):
 
 
 class StampView(IepApiView):
-    @extend_schema(operation_id="read_stamp", responses=answers.Stamp)
+    @extend_schema(operation_id="read_stamp", responses=answers.StampRead)
     def get(self, request: Request, app: str, ticket: str) -> Response:
-        """What a ticket changes, where it stands, and what stands against it."""
-        return self.show(self.stamp(app, ticket))
+        """What a ticket changes, where it stands, what stands against it, and what policies said when it was to go on."""
+        stamp = self.stamp(app, ticket)
+        return self.show(stamp, judgement=wire.render_judgement(selectors.last_judgement(stamp)))
 
     @extend_schema(
         operation_id="stamp_ticket", parameters=[IF_MATCH], request=forms.StampFields,
@@ -164,6 +167,13 @@ class DiffView(IepApiView):
 
 
 class PromoteView(IepApiView):
+    def handle_exception(self, exc: Exception) -> Response:
+        """A refusal undoes what a repeatable request began, but not the record of who was asked and said no."""
+        if isinstance(exc, PolicyRefused):
+            keep_after_all(exc)
+        answer: Response = super().handle_exception(exc)
+        return answer
+
     @extend_schema(
         operation_id="promote_stamp", parameters=[IF_MATCH, IF_PRODUCTION], request=forms.PromoteFields,
         responses={200: answers.Promoted, 202: answers.Promoted},

@@ -15,6 +15,7 @@ from iep.services import (
     stamp_ticket,
     store_blob,
 )
+from iep.services.upkeep import read_graph
 from iep.types import File, Manifest
 from tickets.models import Project
 from tickets.services import ensure_project, open_ticket
@@ -74,6 +75,7 @@ class Shop:
         in_qa = self.stamp("TKT-012", "Repairs in the first sentence", "src/pages/catalogue.js", HERO, project)
         promote_stamp(stamp=in_qa, by=self.devops)
         self.stamp("TKT-013", "Autumn colours", "src/styles/shop.css", BRAND, project)
+        read_graph()
 
     def changed(self, path: str, old: str, new: str) -> bytes:
         """The file with one text in place of another."""

@@ -76,6 +76,7 @@ class Changed:
     conflicts: list[Conflict]
     rows: list[Row] | None = None
     shown: bool = False
+    one_sided: bool = False
 
 
 def changes_of(stamp: Stamp, conflicts: Sequence[Conflict]) -> list[Changed]:
@@ -83,7 +84,8 @@ def changes_of(stamp: Stamp, conflicts: Sequence[Conflict]) -> list[Changed]:
     found = []
     for number, (path, entry) in enumerate(sorted(stamp.delta.items())[:SHOWN_FILES]):
         clashes = [conflict for conflict in conflicts if conflict.path == path]
-        changed = Changed(path, CHANGES[kind_of(entry)], entry["size"], clashes)
+        kind = kind_of(entry)
+        changed = Changed(path, CHANGES[kind], entry["size"], clashes, one_sided=kind != "modified")
         if number < OPEN_DIFFS:
             changed.rows, changed.shown = side_by_side(compare_path(stamp, path)), True
         found.append(changed)
@@ -123,6 +125,8 @@ def _actions(stamp: Stamp, may_stamp: str, may_release: str, waits: str, clash: 
         yield Action("revert", "Send back to dev", "rotate-cw", "", may_stamp or waits)
     if stamp.stage == Stage.PROD:
         yield Action("revert", "Take out of production", "rotate-cw", "danger-strong", may_release)
+    if stamp.is_open:
+        yield Action("share", "Share a link", "copy", "", may_stamp)
     if clash:
         yield Action("rebase", "Rebase", "rotate-cw", "", may_stamp or waits)
     if stamp.stage in {Stage.PROD, Stage.CLOSED}:

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.db import connection
 
 from core.plugins import load_plugin
-from iep.errors import PolicyRefused
 from iep.policies.base import Outcome, Policy, Step, Verdict
 
 log = structlog.get_logger(__name__)
@@ -53,7 +52,6 @@ def _outcome(name: str, answer: Future[Verdict]) -> Verdict:
     return Verdict(name, verdict.outcome, verdict.reason)
 
 
-def refuse_if_blocked(verdicts: list[Verdict]) -> None:
-    """PolicyRefused with every verdict when one of them says no."""
-    if any(verdict.outcome == Outcome.BLOCK for verdict in verdicts):
-        raise PolicyRefused(verdicts)
+def is_refused(verdicts: list[Verdict]) -> bool:
+    """Whether one of them says no."""
+    return any(verdict.outcome == Outcome.BLOCK for verdict in verdicts)

@@ -22,11 +22,15 @@ class SanityCommand:
     """Runs the command that the application's option {"command": "<name>"} chooses from SANITY_COMMANDS, without a shell.
 
     It starts in a folder with the ticket's files at their paths and gets {app, ticket, revision, target, removed} as JSON
-    on its standard input. Exit code 0 passes; the end of its output is the reason.
+    on its standard input. Exit code 0 passes; the end of its output is the reason. Several lines of IEP_POLICIES may ask for
+    a command each, with {"name": "<the line's name>"} as their options there.
     """
 
+    def __init__(self, name: str = NAME) -> None:
+        self.name = name
+
     def check(self, step: Step) -> Verdict:
-        name = step.options(NAME).get("command", "")
+        name = step.options(self.name).get("command", "")
         command = settings.SANITY_COMMANDS.get(name)
         if not command:
             known = ", ".join(sorted(settings.SANITY_COMMANDS)) or "none"

@@ -3,6 +3,7 @@
 from iep.selectors.applications import (
     find_application,
     find_stamp,
+    last_judgement,
     list_applications,
     list_releases,
     list_stamps,
@@ -13,6 +14,7 @@ from iep.selectors.applications import (
 __all__ = [
     "find_application",
     "find_stamp",
+    "last_judgement",
     "list_applications",
     "list_releases",
     "list_stamps",

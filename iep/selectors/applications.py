@@ -10,7 +10,7 @@ from accounts.selectors import has_capability
 from core.errors import InvalidInput, NotFound
 from core.sql import build, columns, run, width
 from events.models import DomainEvent
-from iep.models import Application, Release, Stamp
+from iep.models import Application, Judgement, Release, Stamp
 from iep.states import OPEN, Stage
 
 FILTERS: dict[str, tuple[str, ...]] = {stage.value: (stage,) for stage in Stage} | {"open": OPEN, "all": tuple(Stage)}
@@ -65,6 +65,11 @@ def find_stamp(application: Application, key: str) -> Stamp:
     if found is None:
         raise NotFound(f"{key[:40]} was never stamped on {application.slug}. Stamp a file first.")
     return found
+
+
+def last_judgement(stamp: Stamp) -> Judgement | None:
+    """What the policies said last when the stamp was to go on; None when none was asked."""
+    return Judgement.objects.filter(stamp=stamp).select_related("by").first()
 
 
 def list_releases(application: Application) -> QuerySet[Release]:

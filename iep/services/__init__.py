@@ -3,6 +3,7 @@
 from iep.services.applications import ensure_application, publish_files, ticket_for
 from iep.services.releases import publish_baseline, release_stamp, take_back_release
 from iep.services.reminders import remind_of_stale_stamps
+from iep.services.signing import add_signing_key, revoke_signing_key, take_manifest
 from iep.services.stages import (
     approve_stamp,
     close_stamp,
@@ -15,6 +16,7 @@ from iep.services.stages import (
 from iep.services.stamps import stamp_ticket, store_blob
 
 __all__ = [
+    "add_signing_key",
     "approve_stamp",
     "close_stamp",
     "ensure_application",
@@ -27,8 +29,10 @@ __all__ = [
     "remind_of_stale_stamps",
     "reopen_stamp",
     "revert_stamp",
+    "revoke_signing_key",
     "stamp_ticket",
     "store_blob",
     "take_back_release",
+    "take_manifest",
     "ticket_for",
 ]

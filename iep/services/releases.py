@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts.models import User
 from core.errors import WrongState
+from core.sql import build, columns, run, width
 from iep import permissions
 from iep.errors import ChangedSince, KeyConflict
 from iep.models import Application, Change, Release, ReleaseKind, Stamp
@@ -17,6 +18,12 @@ from iep.services.change import lock_application, lock_with_application, take, w
 from iep.services.facts import publish_about_application
 from iep.services.production import Content, about_release, contents_of, move_production, refuse_twins
 from iep.states import STAMP, Stage
+
+_BROUGHT = f"""
+SELECT {columns(Release, "release")}, change.path, change.before, change.before_size, change.after, change.after_size
+FROM iep_release release LEFT JOIN iep_change change ON change.release_id = release.id
+WHERE release.application_id = %s AND release.revision = %s ORDER BY change.path
+"""  # noqa: S608 (our own columns)
 
 
 @transaction.atomic
@@ -92,8 +99,9 @@ def take_back_release(
     if STAMP.find(current.stage, "take_back") is None:
         raise wrong_stage(current, "take_back")
     application = current.application
-    brought = Release.objects.get(application=application, revision=current.released_revision or 0)
-    changes = _inverse(application, brought)
+    rows = run(_BROUGHT, [application.pk, current.released_revision])
+    brought = build(Release, rows[0][: width(Release)])
+    changes = _inverse(application, brought, [row[width(Release) :] for row in rows if row[width(Release)]])
     release = move_production(
         application, changes, kind=ReleaseKind.REVERT, by=by, stamp=current, stamp_revision=current.revision,
         reason=reason, undoes=brought, request=request, nonce=nonce,
@@ -103,16 +111,16 @@ def take_back_release(
     return release
 
 
-def _inverse(application: Application, brought: Release) -> dict[str, tuple[Content, Content]]:
-    rows = list(brought.changes.all())
-    there = contents_of(application, [row.path for row in rows])
+def _inverse(
+    application: Application, brought: Release, rows: Sequence[Sequence[Any]]
+) -> dict[str, tuple[Content, Content]]:
+    there = contents_of(application, [row[0] for row in rows])
     undone: dict[str, tuple[Content, Content]] = {}
     later = []
-    for row in rows:
-        after = (row.after, row.after_size) if row.after else None
-        if there.get(row.path) != after:
-            later.append(row.path)
-        undone[row.path] = (there.get(row.path), (row.before, row.before_size) if row.before else None)
+    for path, before, before_size, after, after_size in rows:
+        if there.get(path) != ((after, after_size) if after else None):
+            later.append(path)
+        undone[path] = (there.get(path), (before, before_size) if before else None)
     if later:
         raise _changed_since(application, brought, later)
     refuse_twins(there, {path: after for path, (_, after) in undone.items()})

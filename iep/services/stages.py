@@ -12,12 +12,13 @@ from accounts.models import User
 from core.errors import Conflict, WrongState
 from core.plugins import load_plugin
 from iep import permissions
-from iep.errors import KeyConflict
+from iep.errors import KeyConflict, PolicyRefused
 from iep.models import Release, Stamp
-from iep.policies import judge, refuse_if_blocked
+from iep.policies import is_refused, judge
 from iep.policies.base import Step
 from iep.selectors.conflicts import changed_in_production, digests_of
 from iep.services.change import keep_revision, load, lock, take, wrong_stage
+from iep.services.judgements import keep_judgement
 from iep.services.releases import release_stamp, take_back_release
 from iep.sign_offs import SignOff
 from iep.states import STAMP, Stage
@@ -54,18 +55,29 @@ def promote_stamp(
     target = Stage.QA if stamp.stage == Stage.DEV else Stage.PROD
     # Outside any lock: policies may take a while, and what they saw is checked by the stamp's revision afterwards.
     verdicts = judge(Step(stamp=stamp, target=target, by=by, git=git or stamp.git))
-    refuse_if_blocked(verdicts)
+    if is_refused(verdicts):
+        refusal = PolicyRefused(verdicts)
+        refusal.judgement = keep_judgement(stamp, target, by, verdicts)
+        raise refusal
     seen = stamp.revision if revision is None else revision
     if target == Stage.QA:
-        return Promoted(_to_qa(stamp, by, seen, git), verdicts)
+        return Promoted(_to_qa(stamp, by, seen, git, verdicts), verdicts)
     if stamp.application.sign_off:
         return _ask(stamp, by, seen, message, verdicts)
-    release = release_stamp(stamp=stamp, by=by, revision=seen, expected=expected, reason=message)
+    return _release(stamp, by, seen, expected, message, verdicts)
+
+
+@transaction.atomic
+def _release(  # noqa: PLR0917
+    stamp: Stamp, by: User, revision: int, expected: int | None, message: str, verdicts: list[Verdict]
+) -> Promoted:
+    keep_judgement(stamp, Stage.PROD, by, verdicts)
+    release = release_stamp(stamp=stamp, by=by, revision=revision, expected=expected, reason=message)
     return Promoted(release.stamp or stamp, verdicts, release)
 
 
 @transaction.atomic
-def _to_qa(stamp: Stamp, by: User, revision: int, git: dict[str, Any] | None) -> Stamp:
+def _to_qa(stamp: Stamp, by: User, revision: int, git: dict[str, Any] | None, verdicts: list[Verdict]) -> Stamp:
     current = lock(stamp, revision)
     if STAMP.find(current.stage, "promote") is None:
         raise wrong_stage(current, "promote")
@@ -73,6 +85,7 @@ def _to_qa(stamp: Stamp, by: User, revision: int, git: dict[str, Any] | None) ->
         raise WrongState(f"{current.ticket.key} changes nothing. Stamp a file first.", code="nothing_to_promote")
     if conflicts := changed_in_production(current):
         raise KeyConflict(conflicts)
+    keep_judgement(current, Stage.QA, by, verdicts)
     return take(current, "promote", by=by, git=git or current.git)
 
 
@@ -89,7 +102,8 @@ def _ask(stamp: Stamp, by: User, revision: int, message: str, verdicts: list[Ver
         )
     if conflicts := changed_in_production(current):
         raise KeyConflict(conflicts)
-    number = sign_off().ask(current, by, message)
+    number = sign_off().ask(current, by, message, verdicts)
+    keep_judgement(current, Stage.PROD, by, verdicts, number)
     moved = take(current, "ask", by=by, data={"request": number}, sign_off=number)
     return Promoted(moved, verdicts, asked=number)
 

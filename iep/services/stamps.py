@@ -213,4 +213,5 @@ def _note_imports(application: Application, manifest: Manifest) -> None:
     for file in manifest.files:
         if file.path in manifest.imports:
             imports = [text[:600] for text in manifest.imports[file.path][:500]]
-            Blob.objects.filter(application=application, digest=file.digest).update(imports=imports)
+            lazy = [text for text in manifest.lazy.get(file.path, []) if text in imports]
+            Blob.objects.filter(application=application, digest=file.digest).update(imports=imports, lazy=lazy)

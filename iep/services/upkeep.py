@@ -37,8 +37,10 @@ def read_graph() -> int:
     blobs = list(Blob.objects.filter(imports=None).order_by("-id")[:BATCH])
     for blob in blobs:
         content = storage.read(blob.digest)
-        blob.imports = [specifier[:600] for specifier in read_imports(content or b"")[:500]]
-    Blob.objects.bulk_update(blobs, ["imports"])
+        found = read_imports(content or b"")
+        blob.imports = [specifier[:600] for specifier in found.all[:500]]
+        blob.lazy = [specifier[:600] for specifier in found.lazy[:500]]
+    Blob.objects.bulk_update(blobs, ["imports", "lazy"])
     return len(blobs)
 
 

@@ -22,8 +22,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from iep import maps, storage
 from iep.models import SLUG, Application, ImportMap, Release
-from iep.serving.answers import Answer, raw, say
+from iep.serving.answers import Answer, Headers, raw, say
 from iep.serving.files import GUARDED, IMMUTABLE, type_of
+from iep.serving.origins import headers_for, is_foreign, known_origins, origin_of, read_origins
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ _MAP = re.compile(r"/iep/map/(?P<digest>[0-9a-f]{64})\.(?P<form>json|js)")
 _POINTER = re.compile(rf"/iep/(?P<app>{SLUG})/map\.(?P<form>json|js)")
 _TYPES = {"json": "application/importmap+json", "js": "text/javascript; charset=utf-8"}
 
-_GUARDED = raw(GUARDED)
+_GUARDED = raw(GUARDED | {"Vary": "Origin"})
 # Maps hold digests only; pages of other sites may use them.
 _OPEN = raw({"X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*"})
 _NOTHING = Answer(b"", "", "", "", [])
@@ -79,9 +80,10 @@ class EntryPoints:
     async def _find(self, path: str, scope: Scope) -> Answer | None:
         """The answer to this address; None for what is not ours."""
         if found := _MODULE.fullmatch(path):
-            return await self._module(found["digest"], type_of(f"x.{found['ending']}"))
+            headers = await self._opened(scope, found["app"])
+            return await self._module(found["digest"], type_of(f"x.{found['ending']}"), headers)
         if found := _BY_DIGEST.fullmatch(path):
-            return await self._module(found["digest"], type_of(found["path"]))
+            return await self._module(found["digest"], type_of(found["path"]), _GUARDED)
         if found := _MAP.fullmatch(path):
             return await self._map(path, found["digest"], found["form"])
         if (found := _POINTER.fullmatch(path)) and not scope["query_string"]:
@@ -95,13 +97,22 @@ class EntryPoints:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
-    async def _module(self, digest: str, media_type: str | None) -> Answer:
+    async def _opened(self, scope: Scope, app: str) -> Headers:
+        """The headers of a module: for a page of another site with what that application allows it."""
+        if not is_foreign(scope["headers"]):
+            return _GUARDED
+        allowed = known_origins(app)
+        if allowed is None:
+            allowed = await self._in_thread(read_origins, app)
+        return raw(headers_for(allowed, origin_of(scope["headers"])))
+
+    async def _module(self, digest: str, media_type: str | None, headers: Headers) -> Answer:
         content = None
         if media_type is not None:
             content = storage.memory.get(digest) or await self._in_thread(storage.read, digest)
         if content is None or media_type is None:
             return _NOTHING
-        return Answer(content, media_type, digest, IMMUTABLE, _GUARDED)
+        return Answer(content, media_type, digest, IMMUTABLE, headers)
 
     async def _map(self, path: str, digest: str, form: str) -> Answer:
         answer = await self._in_thread(_read_map, digest, form)

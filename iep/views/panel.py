@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
 from accounts.pages import person_of
+from core.canonical import utc_text
+from core.clock import now
 from core.console import go, is_partial
 from core.errors import DomainError
 from iep import selectors, services
@@ -22,11 +25,13 @@ from iep.forms import VerbForm
 from iep.models import Stamp
 from iep.pages import dossier
 from iep.pages.looks import KINDS, STAGES
+from iep.previews import ANY, MOST_TICKETS, make_link
 from iep.selectors.conflicts import changed_in_production, conflicts_of
 from iep.states import Stage
 from iep.wire import page_of, preview_of, render_sign_off
 
 SHOWN_RELEASES = 15
+SHARED_HOURS = 24
 
 
 @require_safe
@@ -56,6 +61,7 @@ def application_detail(request: HttpRequest, app: str) -> HttpResponse:
         "application": application,
         "page": page_of(application),
         "columns": dossier.board(application, stamps),
+        "can_combine": sum(stamp.is_open for stamp in stamps) > 1,
         "releases": releases,
         "closed": selectors.list_stamps(application, "closed")[:20],
     }
@@ -70,6 +76,7 @@ def stamp_detail(request: HttpRequest, app: str, ticket: str) -> HttpResponse:
     stamp = selectors.find_stamp(selectors.find_application(user, app), ticket)
     conflicts = conflicts_of(stamp)
     facts = list(selectors.stamp_history(user, stamp).order_by("-sequence")[:100])
+    judgement = selectors.last_judgement(stamp)
     context = {
         "stamp": stamp,
         "application": stamp.application,
@@ -77,13 +84,37 @@ def stamp_detail(request: HttpRequest, app: str, ticket: str) -> HttpResponse:
         "changes": dossier.changes_of(stamp, conflicts),
         "hidden": max(0, len(stamp.delta) - dossier.SHOWN_FILES),
         "conflicts": conflicts,
+        "blocked": any(conflict.blocks for conflict in conflicts),
+        "link": _link_of(request, stamp),
+        "together": f"{page_of(stamp.application)}?{ANY}={stamp.ticket.key}",
         "actions": dossier.actions_of(user, stamp, conflicts),
+        "judgement": judgement,
+        "target": STAGES[judgement.target] if judgement else None,
         "preview": preview_of(stamp),
         "pinned": preview_of(stamp, pinned=True),
         "sign_off": render_sign_off(stamp, user),
         "timeline": dossier.timeline_of(facts[::-1]),
     }
     return _page(request, "iep/stamp.html", context)
+
+
+def _link_of(request: HttpRequest, stamp: Stamp) -> dict[str, str] | None:
+    """The link that this person made last, as long as it is good."""
+    link: dict[str, str] | None = request.session.get(f"iep-link-{stamp.pk}")
+    return link if link and stamp.is_open and link["until"] > utc_text(now()) else None
+
+
+@require_safe
+@login_required
+def preview_together(request: HttpRequest, app: str) -> HttpResponse:
+    """The chosen tickets in one preview, which names their conflicts."""
+    application = selectors.find_application(person_of(request), app)
+    keys = list(dict.fromkeys(request.GET.getlist("ticket")))[:MOST_TICKETS]
+    chosen = [selectors.find_stamp(application, key).ticket.key for key in keys]
+    if not chosen:
+        messages.info(request, "Choose the tickets that you want to see together.")
+        return redirect("iep_application", application.slug)
+    return redirect(f"{page_of(application)}?{urlencode({ANY: ','.join(chosen)}, safe=',')}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +163,12 @@ def _rebase(stamp: Stamp, user: User, typed: dict[str, Any], request: HttpReques
     return f"{stamp.ticket.key} stands on production as it is now."
 
 
+def _share(stamp: Stamp, user: User, typed: dict[str, Any], request: HttpRequest) -> str:
+    address, until = make_link(stamp=stamp, by=user, hours=SHARED_HOURS)
+    request.session[f"iep-link-{stamp.pk}"] = {"address": address, "until": until}
+    return f"Whoever has the link sees {stamp.ticket.key} until {until}, without an account."
+
+
 _TO_QA = Verb(
     "Promote {key} to QA?", "QA sees it at ?qa={key}; its files are fixed from then on.", "Promote", "primary", _promote
 )
@@ -149,6 +186,10 @@ _CLOSE = Verb(
     "Close {key}?", "Its files and history stay, and production stays as it is.", "Close", "danger-strong", _close
 )
 _REOPEN = Verb("Reopen {key} in dev?", "Its workflow begins anew.", "Reopen", "primary", _reopen)
+_SHARE = Verb(
+    "Share a preview of {key}?", "A link that opens it for a day, without an account, as long as it is in this stage.",
+    "Make the link", "primary", _share,
+)  # fmt: skip
 _REBASE = Verb("Rebase {key}?", "Decide on each file that production changed too.", "Rebase", "primary", _rebase)
 
 
@@ -158,7 +199,7 @@ def verb_of(stamp: Stamp, name: str) -> Verb:
         return _ASK if stamp.application.sign_off else _RELEASE
     if name == "revert":
         return _TAKE_BACK if stamp.stage == Stage.PROD else _TO_DEV
-    found = {"promote": _TO_QA, "close": _CLOSE, "reopen": _REOPEN, "rebase": _REBASE}.get(name)
+    found = {"promote": _TO_QA, "close": _CLOSE, "reopen": _REOPEN, "rebase": _REBASE, "share": _SHARE}.get(name)
     if found is None:
         raise Http404
     return found

@@ -32,7 +32,9 @@ class ImportMapDeployer:
         release = Release.objects.select_related("application").filter(nonce=job.nonce).first()
         if release is None:
             return Progress("failed", error="There is no release of this attempt.")
-        text = f"{release.application.slug} r{release.revision}: {release.changes.count()} paths changed.\n"
+        count = release.changes.count()
+        paths = "1 path" if count == 1 else f"{count} paths"
+        text = f"{release.application.slug} r{release.revision}: {paths} changed.\n"
         log = text.encode()[job.log_offset :].decode(errors="replace")
         return Progress("succeeded", log, len(text.encode()), result={"revision": release.revision})
 

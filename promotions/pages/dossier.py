@@ -17,7 +17,6 @@ from promotions import permissions
 from promotions.models import Deployment, PromotionRequest
 from promotions.pages.looks import FIELDS, IMPACTS, STEPS, Look
 from promotions.policies.base import Outcome, Verdict
-from promotions.policies.freezes import TITLE as FREEZE
 from promotions.selectors import running_versions
 from promotions.services.transition import SUBJECT_TYPE
 from promotions.states import DEPLOYMENT_ACTIVE, PROMOTION, Review, State
@@ -80,21 +79,13 @@ def actions_for(
 def _obstacle(action: Action, promotion: PromotionRequest, verdicts: list[Verdict]) -> str:
     """What stands against the verb apart from the person's rights."""
     if action.verb == "approve":
-        blocking = [f"{verdict.title}: {verdict.reason}" for verdict in verdicts if _blocks(verdict)]
+        blocking = [f"{verdict.title}: {verdict.reason}" for verdict in verdicts if verdict.outcome == Outcome.BLOCK]
         return f"A policy stops the approval. {'; '.join(blocking)}." if blocking else ""
     if action.verb == "retry" and promotion.review == Review.OBJECTED:
         return "Someone objected to it. Create another request."
-    if action.verb == "retry" and (
-        held := [each.reason for each in verdicts if each.title == FREEZE and _blocks(each)]
-    ):
-        return f"{held[0]}."
     if action.verb == "roll_back" and not promotion.replaced_version:
         return "What ran before is not known. Create a request for the version you want."
     return ""
-
-
-def _blocks(verdict: Verdict) -> bool:
-    return verdict.outcome == Outcome.BLOCK
 
 
 @dataclass(slots=True)
@@ -295,7 +286,9 @@ class Attempts:
 
 
 def attempts_of(promotion: PromotionRequest) -> Attempts:
-    """How the deployment of a request goes."""
+    """How the deployment of a request goes; before it is released there is none."""
+    if promotion.state in (State.PENDING, State.SCHEDULED):
+        return Attempts(None)
     newest = promotion.deployments.defer("log", "options", "result").annotate(tail=Right("log", SHOWN_LOG))
     return Attempts(newest.order_by("-attempt").first())
 

@@ -22,15 +22,21 @@ from promotions.wire import content_digest, render_spec
 
 
 def create_request(
-    *, tenant: Tenant, content: PromotionContent, by: User, reverses: PromotionRequest | None = None
+    *,
+    tenant: Tenant,
+    content: PromotionContent,
+    by: User,
+    reverses: PromotionRequest | None = None,
+    stated: bool = True,
 ) -> PromotionRequest:
     """A pending request with the next number; leaves `promotion.created`.
 
     NotAllowed without the right in the tenant, InvalidInput with every fault, Conflict while another request of the
-    same target is active.
+    same target is active. With `stated=False` nobody states the pre-checks: they are as policies found them, and one
+    that is not known to have passed is shown as not passed instead of refusing the request.
     """
     permissions.check_can_create(by, tenant)
-    validate_content(content)
+    validate_content(content, stated=stated)
     return _insert(tenant, content, by, reverses)
 
 

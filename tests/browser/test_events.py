@@ -8,6 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from core.clock import now
+from events.chain.following import follow_log
+from events.chain.freezes import declare_freeze
 from events.models import Event
 from events.tracker.catalog import put_entry
 from events.tracker.records import add_change, record_event, update_event
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
-def world(tenant, devops) -> dict[str, str]:
+def world(tenant, devops, cpi) -> dict[str, str]:
     """Events of all types with long and awkward words, a catalogue entry; ids by name."""
     noon = now().replace(hour=12, minute=0, second=0, microsecond=0)
 
@@ -44,7 +46,12 @@ def world(tenant, devops) -> dict[str, str]:
         content={"name": "ledger", "type": 4, "owner": "accounting", "version": "1.8.2", "dependencies_out": ["vault"],
                  "description": "Books **everything**", "used_deliverables": [{"name": "kit", "versionUsed": "1"}]},
     )  # fmt: skip
-    return {"incident": str(incident.pk), "deployed": str(deployed.pk)}
+    freeze = declare_freeze(
+        tenant=tenant, by=cpi, environment="prod", ends_at=now() + dt.timedelta(days=1),
+        reason="Closing of the year: " + "a-very-long-word" * 12,
+    )  # fmt: skip
+    follow_log()
+    return {"incident": str(incident.pk), "deployed": str(deployed.pk), "freeze": str(freeze.pk)}
 
 
 def test_an_incident_is_recorded_from_the_deployment_that_led_to_it_and_closed(window, world, devops):
@@ -122,6 +129,13 @@ PAGES = {
     "event-edit": "/events/{incident}/edit/",
     "event-close": "/events/{incident}/close/",
     "event-locks": "/events/locks/",
+    "freezes": "/events/freezes/",
+    "freeze-lift": "/events/freezes/{freeze}/lift/",
+    "clearance": "/events/clearance/?service=ledger&environment=production",
+    "measures": "/events/measures/",
+    "dead-letters": "/events/dead-letters/",
+    "dry-run": "/events/webhooks/dry-run/",
+    "chain": "/chain/incident/{incident}/",
     "catalog": "/events/catalog/",
     "catalog-entry": "/events/catalog/ledger/",
 }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 import re
 import shutil
 import stat
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +21,23 @@ import pytest
 from django.core.files.storage import storages
 from playwright.sync_api import Page, expect
 
+from accounts.roles import Role
 from accounts.services import issue_token
 from iep.demo import HERE, sources
-from iep.models import Application
-from iep.services import ensure_application, publish_files
-from tests.browser.conftest import NARROW, overflow
-from tests.events.live.conftest import run_server
+from iep.models import Application, Stamp
+from iep.services import (
+    ensure_application,
+    promote_stamp,
+    publish_files,
+    stamp_ticket,
+    store_blob,
+    ticket_for,
+)
+from iep.services.judgements import keep_judgement
+from iep.types import File, Manifest, Outcome, Verdict
+from tests.browser.conftest import NARROW, WIDE, overflow
+from tests.browser.test_every_page import violations
+from tests.events.live.conftest import free_port, run_server
 from tests.iep.stamp.bare import make_bare
 from tests.iep.stamp.running import PATIENCE, Watching, command, git, make_clone
 from tickets.services import create_project
@@ -108,8 +123,6 @@ class Developer:
 @pytest.fixture
 def developer(server, make_user, tenant, tmp_path) -> Developer:
     """May stamp and release."""
-    from accounts.roles import Role
-
     user = make_user("front_end", tenant, Role.CPI)
     return Developer(server, user, tmp_path / "developer")
 
@@ -302,6 +315,122 @@ def test_stamp_from_a_bare_environment_logs_in_by_the_browser_and_watches(
     page.goto("/apps/shop/?dev=TKT-001")
     expect(banner(page)).to_contain_text("Fernweh")
     assert plain().content == before
+
+
+@contextlib.contextmanager
+def other_site(html: str) -> Iterator[str]:
+    """A page on a server that is not ours."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/" else 404)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(html.encode() if self.path == "/" else b"")
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    site = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{site.server_port}"
+    finally:
+        site.shutdown()
+        site.server_close()
+
+
+def test_one_tag_brings_the_map_into_a_page_of_another_site(server, shop, window, silent):
+    silent.append(r"CORS|ERR_FAILED|404")
+    page = f'''<!doctype html><title>Elsewhere</title><script src="{server}/iep/shop/map.js"></script>
+    <div id="shop"></div><script type="module">import "@shop/main.js";</script>'''
+    with other_site(page) as elsewhere:
+        visitor = window(url=elsewhere)
+        visitor.goto("/")
+        expect(visitor.locator("#shop")).to_be_empty()
+        Application.objects.filter(pk=shop.pk).update(allowed_origins=[elsewhere])
+        for _ in range(40):  # the server remembers for some seconds what it read
+            visitor.goto("/")
+            if visitor.locator("#shop:not(:empty)").count():
+                break
+            visitor.wait_for_timeout(250)
+        expect(banner(visitor)).to_contain_text(OLD)
+
+
+def test_integrity_policy_holds_on_production_too(server, window, silent):
+    """Its scripts are let in by their host; one without integrity is refused all the same."""
+    silent.append(r"[Ii]ntegrity")
+    page = window(url=server)
+    page.goto("/apps/shop/")
+    expect(banner(page)).to_contain_text(OLD)
+    assert page.evaluate("import('/iep/shop/map.js').then(() => 'ran', () => 'refused')") == "refused"
+    early = page.locator("link[rel=modulepreload]")
+    assert early.count() >= 1
+    assert all(early.nth(number).get_attribute("integrity") for number in range(early.count()))
+
+
+def test_a_preview_on_its_own_host(shop, blobs, tmp_path, make_user, tenant, window, devops):
+    """It has cookies and storage of its own, and the site never shows it."""
+    port = free_port()
+    place = {"BLOBS_OPTIONS": json.dumps({"location": str(blobs)}), "STAGEPASS_STATE": str(tmp_path / "state")}
+    place |= {"IEP_PREVIEW_HOST": "preview.localhost", "STAGEPASS_URL": f"http://localhost:{port}"}
+    with run_server(port=port, DJANGO_SETTINGS_MODULE="config.settings.demo", **place):
+        site = f"http://localhost:{port}"
+        developer = Developer(site, make_user("front_end", tenant, Role.CPI), tmp_path / "developer")
+        developer.change("TKT-001", BANNER, OLD, "Delivered free from €60")
+        page, stranger = window(devops, url=site), window(url=site)
+        page.goto("/apps/shop/")
+        page.evaluate("localStorage.setItem('basket', 'full')")
+        page.goto("/apps/shop/?dev=TKT-001#/about")
+        assert page.url == f"http://tkt-001.preview.localhost:{port}/apps/shop/#/about"
+        expect(banner(page)).to_contain_text("Delivered free")
+        assert page.evaluate("localStorage.getItem('basket')") is None
+        assert {cookie["domain"] for cookie in page.context.cookies() if cookie["name"].endswith("iep-shop")} == {
+            "tkt-001.preview.localhost"
+        }
+        assert page.evaluate("fetch('/v1/iep/applications').then(answer => answer.status)") == 404
+        page.get_by_role("link", name="Leave").click()
+        expect(banner(page)).to_contain_text(OLD)
+        assert page.url.startswith(f"{site}/apps/shop/")
+        for address in ("/apps/shop/?dev=TKT-001", f"http://tkt-001.preview.localhost:{port}/apps/shop/"):
+            stranger.goto(address)
+            expect(banner(stranger)).to_contain_text(OLD)
+            assert stranger.url.startswith(f"{site}/apps/shop/")
+
+
+def test_the_pages_of_import_maps_are_accessible_and_fit(shop, window, picture, devops, cpi):
+    """Every kind of page: the list, an application, tickets in each stage with every kind of change, the dialogs."""
+    changes = {BANNER: b"export const WORDS = 1;\n" + b"long " * 80, ABOUT: None, "src/lib/new.js": b"export {};\n"}
+    stamped(shop, devops, "TKT-001", changes)
+    stamped(shop, devops, "TKT-002", {BANNER: b"export const WORDS = 2;\n", "src/lib/money.js": b"\x00"})
+    in_qa = stamped(shop, devops, "TKT-003", {STYLES: b"body { margin: 0 }\n"})
+    keep_judgement(in_qa, "qa", devops, [Verdict("style", outcome, "Three long lines.") for outcome in Outcome])
+    promote_stamp(stamp=in_qa, by=devops)
+    released = promote_stamp(stamp=stamped(shop, devops, "TKT-004", {"src/app.js": b"// none\n"}), by=devops).stamp
+    promote_stamp(stamp=released, by=cpi)
+    stamped(shop, devops, "TKT-005", {})
+    addresses = ["/iep/", "/iep/shop/", *(f"/iep/shop/TKT-00{number}/" for number in range(1, 6))]
+    addresses += [f"/iep/shop/TKT-003/{verb}/" for verb in ("promote", "revert", "close")]
+    addresses += ["/iep/shop/TKT-002/share/", "/iep/login/?code=WDJB-MJHT"]
+    for width, theme in ((WIDE, "light"), (NARROW, "dark")):
+        page = window(devops, width=width, theme=theme)
+        for number, address in enumerate(addresses):
+            page.goto(address)
+            assert violations(page) == [], address
+            assert overflow(page) == 0, f"{address} at {width}"
+            if number in {1, 2, 4}:
+                picture(page, f"iep-{number}-{width}-{theme}")
+
+
+def stamped(shop: Application, by: Any, key: str, files: dict[str, bytes | None]) -> Stamp:
+    present = {path: content for path, content in files.items() if content is not None}
+    listed = [File(path, hashlib.sha256(content).hexdigest(), len(content)) for path, content in present.items()]
+    for file in listed:
+        store_blob(application=shop, digest=file.digest, chunks=[present[file.path]], by=by)
+    manifest = Manifest(files=tuple(listed), removed=tuple(files.keys() - present.keys()))
+    return stamp_ticket(
+        application=shop, ticket=ticket_for(application=shop, key=key, by=by), manifest=manifest, by=by
+    ).stamp
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.http import HttpResponse
 
 from accounts.models import Tenant, User
-from iep.models import Application, Module, Release, Stamp
+from iep.models import Application, Module, Release, SigningKey, Stamp
 from tests.contracts.access_tickets import place_ticket, whose
 
 if TYPE_CHECKING:
@@ -73,6 +76,36 @@ def on_blob(method: str) -> Call:
     return call
 
 
+def on_key() -> Call:
+    def call(house: House, role: str, thing: str) -> HttpResponse:
+        place = "no-such-app/keys/1"
+        if thing != "missing":
+            application = place_application(house, whose(house, role, thing)[1])
+            key = SigningKey.objects.create(application=application, name="CI", public_key="ab" * 32)
+            place = f"{application.slug}/keys/{key.pk}"
+        return house.callers[role].call("POST", f"{APPS}/{place}/revoke", {})
+
+    return call
+
+
+def on_manifest() -> Call:
+    """One that the application's key really signed."""
+    private = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+    public = private.public_key().public_bytes_raw().hex()
+
+    def call(house: House, role: str, thing: str) -> HttpResponse:
+        slug = "no-such-app"
+        if thing != "missing":
+            application = place_application(house, whose(house, role, thing)[1])
+            SigningKey.objects.create(application=application, name="CI", public_key=public)
+            slug = application.slug
+        document = json.dumps({"v": 1, "application": slug, "commit": "a" * 40, "files": {}})
+        sent = {"document": document, "signature": base64.b64encode(private.sign(document.encode())).decode()}
+        return house.callers[role].call("POST", f"{APPS}/{slug}/manifests", sent)
+
+    return call
+
+
 def plainly(method: str, path: str, sent: Any = None) -> Call:
     return lambda house, role, thing: house.callers[role].call(method, path, sent)
 
@@ -85,6 +118,11 @@ IEP_CALLS: dict[str, Call] = {
     f"GET {_ONE}": on_application("GET"),
     f"GET {_ONE}/modules": on_application("GET", "/modules"),
     f"GET {_ONE}/releases": on_application("GET", "/releases"),
+    f"GET {_ONE}/keys": on_application("GET", "/keys"),
+    f"POST {_ONE}/keys": on_application("POST", "/keys", {"name": "CI", "public_key": "ab" * 32}),
+    f"POST {_ONE}/keys/{{key}}/revoke": on_key(),
+    f"GET {_ONE}/manifests": on_application("GET", "/manifests"),
+    f"POST {_ONE}/manifests": on_manifest(),
     f"GET {_ONE}/stamps": on_application("GET", "/stamps"),
     f"GET {_ONE}/blobs/{{digest}}": on_blob("GET"),
     f"PUT {_ONE}/blobs/{{digest}}": on_blob("PUT"),

@@ -107,6 +107,7 @@ OWN_ROOMS = {
     },
     "tickets": {
         "chain",
+        "demo_jira",
         "slack",
         "story",
         "wire",
@@ -120,6 +121,7 @@ OWN_ROOMS = {
         "s3",
         "serving",
         "sign_offs",
+        "signatures",
         "stamp",
         "storage",
         "story",

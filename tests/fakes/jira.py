@@ -1,4 +1,4 @@
-"""A fake Jira: a workflow with transitions, comments with properties, remote links, and webhooks signed as Jira signs.
+"""A fake Jira, also its own process: `python -m tests.fakes.jira --port P`: a workflow with transitions, comments with properties, remote links, and webhooks signed as Jira signs.
 
 It speaks version 3 (Basic log-in, documents) or, as a server, version 2 (bearer token, plain text), and refuses what the
 real one refuses: unknown statuses, transitions that the workflow does not offer, text where a document belongs.
@@ -6,12 +6,17 @@ real one refuses: unknown statuses, transitions that the workflow does not offer
 
 from __future__ import annotations
 
+import argparse
 import base64
+import contextlib
 import hashlib
 import hmac
+import itertools
 import json
 import re
+import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -32,13 +37,15 @@ ALICE = {"accountId": "5b10alice", "displayName": "Alice", "emailAddress": "alic
 class Jira(FakeSystem):
     """What Jira knows: issues with their history, comments and links; and whom its webhooks call."""
 
-    def __init__(self, token: str = "jira-token", *, cloud: bool = True, port: int = 0) -> None:
+    def __init__(self, token: str = "jira-token", *, cloud: bool = True, port: int = 0, begin: int = 0) -> None:
         super().__init__(port)
         self.token, self.cloud = token, cloud
         self.issues: dict[str, dict[str, Any]] = {}
-        self.numbers = iter(range(10_001, 99_999))
+        # A Jira that starts anew, as in the demo, is not to repeat the ids and keys of the last one.
+        self.numbers = itertools.count(begin or 10_001)
+        self.first_key = begin % 10_000
         self.post_to_app: Callable[[dict[str, Any], bytes, dict[str, str]], None] | None = None
-        self.secret = ""
+        self.secret = self.hook = ""
         self.clock = time.time()
 
     # What people do in Jira
@@ -117,9 +124,45 @@ class Jira(FakeSystem):
         }  # fmt: skip
         self.post_to_app(payload, body, headers)
 
+    # As a process of its own
+
+    def post(self, payload: dict[str, Any], body: bytes, headers: dict[str, str]) -> None:
+        """To the address that was entered; in the background, as the real one does."""
+        request = urllib.request.Request(self.hook, body, {"Content-Type": "application/json", **headers})
+
+        def call() -> None:
+            with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=10):
+                pass
+
+        threading.Thread(target=call, daemon=True).start()
+
+    def act(self, body: Any) -> dict[str, Any]:
+        """What somebody does on the page."""
+        do = body.pop("do")
+        key = body.get("key") or f"SHOP-{self.first_key + len(self.issues) + 1}"
+        if do == "create":
+            self.create(key, body.get("text") or "Pay by card")
+        elif do == "move":
+            self.move(key, body["to"])
+        elif do == "say":
+            self.say(key, body["text"])
+        elif do == "delete":
+            self.delete(key)
+        return {}
+
+    def page(self) -> str:
+        from tests.fakes.jira_page import page
+
+        return page(self) if self.hook else ""
+
     # The API
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any, headers: Any) -> tuple[int, Any]:
+        if (method, path) == ("POST", "/_hook"):
+            self.hook, self.secret, self.post_to_app = body["url"], body["secret"], self.post
+            return 200, {}
+        if (method, path) == ("POST", "/_do"):
+            return 200, self.act(body)
         self.check_caller(headers)
         version = "3" if self.cloud else "2"
         if not path.startswith(f"/rest/api/{version}/"):
@@ -211,3 +254,11 @@ class Jira(FakeSystem):
         label = re.findall(r'labels = "([^"]*)"', jql)[0]
         found = [each for each in self.issues.values() if label in each["fields"]["labels"]]
         return 200, {"issues": [{"id": each["id"], "key": each["key"]} for each in found]}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    jira = Jira(port=parser.parse_args().port, begin=int(time.time()))
+    print(f"Playing Jira on {jira.url}", flush=True)
+    jira.server.serve_forever()

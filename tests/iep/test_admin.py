@@ -7,8 +7,10 @@ from django.contrib import admin
 from django.urls import reverse
 
 from accounts.models import User
-from iep.models import Application
+from iep.models import Application, SignedManifest, SigningKey
 from iep.services.change import load
+from iep.services.judgements import keep_judgement
+from iep.types import Outcome, Verdict
 
 pytestmark = pytest.mark.django_db
 
@@ -17,8 +19,11 @@ def page(kind: str, view: str, *args: object) -> str:
     return reverse(f"admin:iep_{kind}_{view}", args=args)
 
 
-def test_every_list_and_page_opens(release, browse, root):
-    release("TKT-001", {"src/cart.js": b"new"})
+def test_every_list_and_page_opens(shop, release, browse, root):
+    stamp = release("TKT-001", {"src/cart.js": b"new"})
+    keep_judgement(stamp, "qa", None, [Verdict("style", Outcome.WARN, "One long line.")])
+    key = SigningKey.objects.create(application=shop, name="CI", public_key="ab" * 32)
+    SignedManifest.objects.create(application=shop, key=key, commit="a" * 40, digest="cd" * 32, files={})
     client = browse(root)
     for model in admin.site._registry:
         if model._meta.app_label == "iep":
@@ -62,3 +67,16 @@ def test_staff_see_their_tenants_only(shop, browse, outsider):
     client = browse(User.objects.get(pk=outsider.pk))
     answer = client.get(page("application", "changelist"))
     assert b"shop" not in answer.content or answer.status_code in {302, 403}
+
+
+def test_keys_are_added_and_revoked_by_the_services(shop, browse, root):
+    client = browse(root)
+    sent = {"application": shop.pk, "name": "CI", "public_key": "ab" * 32}
+    assert client.post(page("signingkey", "add"), sent).status_code == 302
+    key = SigningKey.objects.get()
+    assert (key.created_by, key.revoked_at) == (root, None)
+    assert client.post(page("signingkey", "add"), sent | {"public_key": "no key"}).status_code in {200, 302}
+    assert SigningKey.objects.count() == 1
+    client.post(page("signingkey", "change", key.pk).replace("/change/", "/revoke/"), {})
+    key.refresh_from_db()
+    assert key.revoked_at is not None

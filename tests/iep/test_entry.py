@@ -13,6 +13,9 @@ from iep.maps import address_of
 from iep.previews import make_link
 from iep.services import close_stamp, promote_stamp
 from iep.services.change import load
+from iep.services.upkeep import read_graph
+from iep.serving.pages import entries_of
+from iep.views import entry
 from tests.iep.conftest import BASE, digest_of
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +58,39 @@ def test_the_production_page_has_its_map_and_lets_in_its_own_scripts_only(plain)
     assert f'href="{address_of("shop", "src/app.css", digest_of(BASE["src/app.css"]))}"' in plain.content.decode()
     assert Client().get("/apps/shop/", headers={"If-None-Match": plain["ETag"]}).status_code == 304
     assert Client().get("/apps/shop/products/7").content == plain.content, "deep addresses give the same page"
+
+
+def test_what_a_page_loads_at_once_is_named_once_it_was_read(shop, plain, save, browse, devops):
+    """A browser that knows the whole graph from the page needs no round trip for each level of it."""
+    assert "modulepreload" not in plain.content.decode().replace(links(plain)[0], "")
+    read_graph()
+    entry._pages.clear()
+    entry._early.clear()
+    page = Client().get("/apps/shop/").content.decode()
+    paths = re.findall(r'<link rel="modulepreload" href="/iep/m/shop/([^~]+)~', page)
+    assert paths == ["src/main", "src/cart", "src/nav"]
+    assert page.index('type="importmap"') < page.index("modulepreload"), "else some browsers take no map any more"
+    save(
+        "TKT-001",
+        {"src/cart.js": b'import "./extra.js"; import("./late.js");', "src/extra.js": b"", "src/late.js": b""},
+    )
+    read_graph()
+    shown = browse(devops).get("/apps/shop/?dev=TKT-001")
+    found = links(shown)
+    assert [re.sub("~.*", "", link.partition('href="')[2]) for link in found][-1] == "/iep/m/shop/src/extra"
+    assert not any("late" in link for link in found), "what import() loads is not wanted at once"
+    nonce = re.search(r"'nonce-([^']+)'", shown["Content-Security-Policy"])[1]
+    assert all(f'nonce="{nonce}"' in link and "integrity=" in link for link in found)
+
+
+def links(page) -> list[str]:
+    return re.findall(r'<link rel="modulepreload"[^>]*>', page.content.decode())
+
+
+def test_where_a_page_begins():
+    page = """<script>import "no"</script><script type=module>import "@shop/a.js"; import {x} from './b.js'; import(c)</script>
+    <script src="src/main.js?x" type="module"></script><script type="importmap">{"imports": {}}</script>"""
+    assert entries_of(page) == ["@shop/a.js", "./b.js", "./src/main.js?x"]
 
 
 def test_a_person_with_the_right_sees_the_ticket(stamp, plain, browse, devops):

@@ -16,14 +16,22 @@ export * from "../up.js";
 // import "no.js"
 /* import "no.js" */
 const text = "import 'no.js'"; const other = `import "no.js"`;
-const lazy = () => import("./lazy.js"); import('./' + name);
+const lazy = () => import("./lazy.js"); import('./' + name); import(`./${name}.js`); import(`./plain.js`);
+const again = () => import("./a.js"); const pattern = /import "no.js"/; import.meta.resolve("no.js");
 import dep from 'dep'; import page from "@shop/pages/p.js";
 """
 
 
 def test_what_a_module_imports():
-    assert read_imports(SOURCE) == ["./a.js", "./side.js", "../up.js", "./lazy.js", "./", "dep", "@shop/pages/p.js"]
-    assert read_imports(b"\xff\xfe not text") == []
+    found = read_imports(SOURCE)
+    assert found.all == ["./a.js", "./side.js", "../up.js", "./lazy.js", "./plain.js", "dep", "@shop/pages/p.js"]
+    assert found.lazy == ["./lazy.js", "./plain.js"], "what a statement names too is needed at once"
+
+
+def test_what_is_no_module_imports_nothing():
+    for source in (b"\xff\xfe import not text", b"", b"import {" * 50, b"import('./x.js'" + b"(" * 5000):
+        assert read_imports(source).all == []
+    assert read_imports(b'import "./a.js";' + b" " * 1024 * 1024).all == [], "too long to be parsed"
 
 
 def test_where_specifiers_lead():

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from core.errors import Conflict, NotAllowed, WrongState
 from events.models import DomainEvent
 from iep.errors import ChangedSince, KeyConflict, MissingBlobs, NotInDev, RevisionConflict, Twins
-from iep.models import Release, StampRevision
+from iep.models import Blob, Release, StampRevision
 from iep.selectors.conflicts import conflicts_of
 from iep.services import (
     close_stamp,
@@ -286,3 +286,16 @@ def test_each_step_takes_as_many_queries_as_its_change_needs(shop, save, devops,
         assert len(told) <= most, (name, told)
         whole = [sql for sql in told if 'FROM "iep_module"' in sql and "path" not in sql.partition("WHERE")[2]]
         assert not whole, f"{name} reads the whole application"
+
+
+def test_the_same_tree_again_is_one_question_that_writes_nothing(shop, devops):
+    files = tuple(File(f"src/many/file{n}.js", digest_of(b"%d" % n), len(b"%d" % n)) for n in range(500))
+    Blob.objects.bulk_create(Blob(application=shop, digest=file.digest, size=file.size) for file in files)
+    ticket = ticket_for(application=shop, key="TKT-001", by=devops)
+    manifest = Manifest(files=files, tree=True)
+    first = stamp_ticket(application=shop, ticket=ticket, manifest=manifest, by=devops)
+    with CaptureQueriesContext(connection) as queries:
+        again = stamp_ticket(application=shop, ticket=ticket, manifest=manifest, by=devops)
+    assert (first.created, again.changed, again.unchanged, again.stamp.revision) == (True, [], 500, 1)
+    assert not [q["sql"] for q in queries if q["sql"].startswith(("INSERT", "UPDATE"))]
+    assert len(queries) <= 7

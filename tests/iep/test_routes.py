@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from iep import maps
 from iep.maps import address_of
-from iep.serving import routes
+from iep.models import Application
+from iep.serving import origins, routes
 from iep.serving.routes import EntryPoints
 from tests.iep.conftest import BASE, digest_of
 from tests.loops import run
@@ -77,6 +78,26 @@ def test_no_bytes_are_ever_served_as_a_page(shop, ending):
     ]
 
 
+def test_pages_of_other_sites_get_modules_where_the_application_allows_it(shop):
+    digest = digest_of(BASE["src/main.js"])
+    address = address_of("shop", "src/main.js", digest)
+    origins._known.clear()
+    (_, closed, _), (_, plain, _) = asks(address, address, origin="https://www.example.com")
+    assert "access-control-allow-origin" not in closed
+    assert closed["cross-origin-resource-policy"] == plain["cross-origin-resource-policy"] == "same-origin"
+    Application.objects.filter(pk=shop.pk).update(allowed_origins=["https://www.example.com"])
+    origins._known.clear()
+    ((_, opened, _),) = asks(address, origin="https://www.example.com")
+    assert opened["access-control-allow-origin"] == "https://www.example.com"
+    assert (opened["cross-origin-resource-policy"], opened["vary"]) == ("cross-origin", "Origin")
+    for other in ("https://www.example.com.evil.example", "http://www.example.com", "null"):
+        assert "access-control-allow-origin" not in asks(address, origin=other)[0][1]
+    assert asks(address)[0][1]["vary"] == "Origin", "a cache must not hand one site's answer to another"
+    Application.objects.filter(pk=shop.pk).update(allowed_origins=["*"])
+    origins._known.clear()
+    assert asks(address, origin="https://any.example")[0][1]["access-control-allow-origin"] == "*"
+
+
 def test_what_is_not_there(shop):
     assert asks(f"/iep/m/shop/x~{'0' * 64}.js", f"/iep/map/{'0' * 64}.json")[0][0] == 404
     assert [answer[0] for answer in asks("/iep/none/map.json", "/iep/", "/iep/shop/map.json?dev=T")] == [418, 418, 418]
@@ -113,7 +134,7 @@ def test_files_are_never_compressed_here(shop):
     digest = digest_of(BASE["src/main.js"])
     (_, headers, body) = asks(address_of("shop", "src/main.js", digest), accept_encoding="gzip")[0]
     assert body == BASE["src/main.js"]
-    assert "vary" not in headers
+    assert (headers["vary"], "content-encoding" in headers) == ("Origin", False)
 
 
 def test_answers_at_hand_stay_within_their_bytes(shop, monkeypatch):

@@ -34,8 +34,9 @@ def of_freezes(promotion: PromotionRequest) -> list[str]:
     return [str(verdict.outcome) for verdict in judge(promotion) if verdict.title == "Freeze"]
 
 
-def test_a_freeze_blocks_the_approval_until_it_is_lifted(pending, target, cpi, freeze):
+def test_a_freeze_blocks_the_approval_until_it_is_lifted(pending, target, cpi, browse, freeze):
     held = freeze()
+    assert "The year is closed" in browse(cpi).get(f"/requests/{pending.number}/").content.decode()
     with pytest.raises(Conflict, match=r"Production is frozen until .*: The year is closed") as refusal:
         approve_request(promotion=pending, by=cpi)
     assert refusal.value.code == "policy_blocked"
@@ -73,15 +74,13 @@ def test_what_is_scheduled_waits_for_the_end_of_a_freeze_that_came_later(make_re
     assert load(promotion).state == State.APPROVED
 
 
-def test_a_failed_deployment_is_not_tried_again_in_a_freeze(pending, target, cpi, browse, freeze):
+def test_a_failed_deployment_is_not_tried_again_in_a_freeze(pending, target, cpi, freeze):
     approve_request(promotion=pending, by=cpi)
     PromotionRequest.objects.filter(pk=pending.pk).update(state=State.FAILED)
     freeze()
     with pytest.raises(Conflict) as refusal:
         retry_deployment(promotion=pending, by=cpi)
     assert refusal.value.code == "frozen"
-    page = browse(cpi).get(f"/requests/{pending.number}/").content.decode()
-    assert "The year is closed" in page
 
 
 def test_a_rollback_is_only_warned(pending, make_request, freeze):

@@ -9,8 +9,11 @@ from events import outbox
 from iep.models import Application, Release
 from iep.services import promote_stamp, revert_stamp
 from iep.services.change import load
+from iep.types import Outcome, Verdict
 from promotions.models import PromotionRequest
 from promotions.services import approve_request, reject_request
+from promotions.services.judgement import judge
+from promotions.types import PRE_CHECKS
 from tests.iep.conftest import BASE, _blobs_of_this_test, digest_of, production, release, save, shop  # noqa: F401
 from tests.promotions.deploying import ended, launched, record
 
@@ -50,6 +53,42 @@ def test_an_approved_request_releases_the_ticket(shop, asked, cpi):  # noqa: F81
     assert (released.request, released.approvals[0]["by"]) == (promotion.number, cpi.email)
     assert released.by is None
     assert revert_stamp(stamp=stamp, by=cpi).stage == "qa"
+
+
+class Fine:
+    def __init__(self, outcome: str = "pass") -> None:
+        self.outcome = outcome
+
+    def check(self, step):
+        return Verdict("", Outcome(self.outcome), "412 tests ran.")
+
+
+def test_what_no_policy_checked_is_not_said_to_have_passed(asked):
+    promotion = PromotionRequest.objects.get(number=asked.sign_off)
+    assert not any(getattr(promotion, field) for field in PRE_CHECKS)
+    shown = {verdict.title: verdict for verdict in judge(promotion)}
+    for title in ("Staging tests", "Security scan", "Performance tests"):
+        assert shown[title].outcome == "warn"
+        assert "counts as not passed" in shown[title].reason
+
+
+def test_the_request_shows_what_the_policies_said(shop, save, devops, cpi, settings, browse):  # noqa: F811
+    where = {"BACKEND": "tests.promotions.test_sign_off.Fine"}
+    settings.IEP_POLICIES = {"staging tests": where, "style": where | {"OPTIONS": {"outcome": "warn"}}}
+    Application.objects.filter(pk=shop.pk).update(sign_off=True, policies=["staging tests", "style"])
+    stamp = load(save("TKT-001", {"src/cart.js": NEW}).stamp)
+    promote_stamp(stamp=stamp, by=devops)
+    number = promote_stamp(stamp=load(stamp), by=devops).asked
+    promotion = PromotionRequest.objects.get(number=number)
+    assert (promotion.staging_tests_passed, promotion.security_scan_passed) == (True, False)
+    shown = {verdict.title: (verdict.outcome, verdict.reason) for verdict in judge(promotion)}
+    assert shown["Staging tests"] == ("pass", "412 tests ran")
+    assert shown["Style"] == ("warn", "412 tests ran")
+    assert shown["Security scan"][0] == "warn"
+    reject_request(promotion=promotion, by=cpi, reason="The cart loses items in Safari.")
+    page = browse(cpi).get(f"/requests/{number}/").content.decode()
+    assert "412 tests ran" in page, "also once the ticket no longer waits for it"
+    assert "asked of revision 1" in page
 
 
 def test_nobody_goes_round_the_request(asked, cpi):

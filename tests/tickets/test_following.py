@@ -14,7 +14,7 @@ from events.cdevents.cloudevents import Item
 from events.cdevents.receiving import Incoming, receive
 from events.cdevents.webhooks.deliveries import map_delivery
 from events.models import Delivery, DomainEvent
-from tests.events.cdevents.payloads import github, pull
+from tests.events.cdevents.payloads import MERGE, github, pull
 from tickets.models import Comment, Ticket
 from tickets.selectors import find_mentions
 from tickets.services import edit_project, follow_event, move_ticket
@@ -180,3 +180,38 @@ def test_a_project_may_have_a_pattern_of_its_own(tenant, project, cpi, make_tick
 def test_patterns_that_could_be_slow_are_refused(project, cpi, pattern):
     with pytest.raises(InvalidInput):
         edit_project(project=project, by=cpi, settings={"key_pattern": pattern})
+
+
+def test_a_merge_that_is_heard_of_first_counts_once_the_pull_request_is_known(tenant, following):
+    """Webhooks arrive in any order: the ticket ends where it would have ended."""
+    told(tenant, github("push"), "d-1")
+    told(tenant, github("pull_request", action="closed", pull_request=pull(merged=True)), "d-2")
+    assert state() == "in_progress"
+    told(tenant, github("pull_request"), "d-3")
+    assert state() == "reviewed"
+
+
+def deployed(place: str = "production", sha: str = MERGE) -> tuple[str, Any]:
+    """A deployment of a commit, which names no ticket itself."""
+    deployment = {"id": 5, "sha": sha, "ref": "main", "environment": place, "description": ""}
+    status = {"state": "success", "environment": place, "created_at": "2026-01-02T05:00:00Z"}
+    return github("deployment_status", deployment=deployment, deployment_status=status)
+
+
+def merged() -> tuple[str, Any]:
+    return github("pull_request", action="closed", pull_request=pull(merged=True, merge_commit_sha=MERGE))
+
+
+def test_a_deployment_to_production_resolves_the_tickets_of_its_commits(tenant, following):
+    for number, payload in enumerate((github("push"), github("pull_request"), merged(), deployed("qa"))):
+        told(tenant, payload, f"d-{number}")
+    assert state() == "reviewed"
+    told(tenant, deployed(), "d-9")
+    assert state() == "resolved"
+
+
+def test_it_resolves_nothing_where_that_is_off(tenant, project, cpi, following):
+    edit_project(project=project, by=cpi, settings={"follow_events": True, "resolve_on_deploy": False})
+    for number, payload in enumerate((github("push"), github("pull_request"), merged(), deployed())):
+        told(tenant, payload, f"d-{number}")
+    assert state() == "reviewed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -45,6 +46,7 @@ from tickets.services import (
 )
 from tickets.states import CLOSED, MOVES, TASK_OPEN, TICKET
 
+EFFORT = int(os.environ.get("TEST_EFFORT", "1"))
 STAGES = ("developer", "tester")
 PLANS = [
     ("developer", "tester", "developer"),
@@ -254,4 +256,4 @@ def test_any_order_of_verbs_leaves_the_books_in_agreement(db):
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_any_order_of_verbs_for_longer(db):
-    live(300, 80)
+    live(40 * EFFORT, 80)

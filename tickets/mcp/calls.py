@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 
 import mcp_types as protocol
 import structlog
-from django.db import OperationalError, close_old_connections, connection
+from django.db import OperationalError, close_old_connections
 
 from accounts.throttling import check_changes_per_minute
 from core import metrics
@@ -30,11 +29,8 @@ T = TypeVar("T")
 THREADS = 8
 LOOK_EVERY = 0.5
 MOST_WAITING = 64
-# A connection that answered so many seconds ago is not asked first whether it still works.
-TRUSTED_FOR = 1.0
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="mcp")
 _waiting = asyncio.Semaphore(MOST_WAITING)
-_thread = threading.local()
 
 
 async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
@@ -44,18 +40,13 @@ async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
 
 def _with_connection(work: Callable[..., T], *arguments: Any) -> T:
     close_old_connections()
-    if time.monotonic() - getattr(_thread, "answered_at", 0.0) < TRUSTED_FOR:
-        connection.health_check_done = True  # type: ignore[attr-defined]
     try:
-        result = work(*arguments)
+        return work(*arguments)
     except OperationalError as error:
-        _thread.answered_at = 0.0
         log.warning("database.unavailable", error=str(error))
         raise Unavailable("The database does not answer. Try again in a few seconds.") from error
     finally:
         close_old_connections()
-    _thread.answered_at = time.monotonic()
-    return result
 
 
 async def call(tool: Tool, caller: Caller, arguments: Form, request_id: str) -> protocol.CallToolResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector
@@ -13,7 +14,7 @@ from django.utils import timezone
 from accounts.models import Tenant, User
 from accounts.roles import Capability
 from tickets.models.projects import Project, tenant_rule
-from tickets.states import CLOSED, SATISFIED, State
+from tickets.states import CLOSED, SATISFIED, State, TaskState
 from tickets.types import PLANNED, CommentKind, LinkKind, PlanStep, Priority, TicketType
 
 SEARCH_VECTOR = SearchVector("key", "title", "description", config="simple")
@@ -33,8 +34,12 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         return self.annotate(is_blocked=_waits_for_another())
 
     def as_rows(self) -> TicketQuerySet:
-        """With all that a row or a card shows of them."""
-        return self.with_blocked().select_related("project", "tenant", "parent").prefetch_related("assignees")
+        """With all that a row or a card shows of them; `is_stuck`: its stage ran out of attempts and waits for a person."""
+        stuck = Exists(
+            apps.get_model("tickets", "StageTask").objects.filter(ticket=OuterRef("pk"), state=TaskState.DEAD)
+        )
+        rows = self.with_blocked().annotate(is_stuck=stuck)
+        return rows.select_related("project", "tenant", "parent").prefetch_related("assignees")
 
     def blocked(self, blocked: bool) -> TicketQuerySet:
         """Only those that wait for another ticket, or only those that wait for none."""
@@ -115,12 +120,17 @@ class Ticket(models.Model):
 
     @property
     def steps(self) -> list[PlanStep]:
-        return [PlanStep(step["stage"], bool(step.get("gate"))) for step in self.plan]
+        return [self.step(number) for number in range(len(self.plan))]
+
+    def step(self, number: int) -> PlanStep:
+        """One step, 0 for the first; plans are long, and most verbs look at one or two."""
+        step = self.plan[number]
+        return PlanStep(step["stage"], bool(step.get("gate")))
 
     @property
     def current_step(self) -> PlanStep | None:
         """The step that is next; None after the last, or without a plan."""
-        return self.steps[self.progress] if self.progress < len(self.plan) else None
+        return self.step(self.progress) if self.progress < len(self.plan) else None
 
     @property
     def at_gate(self) -> bool:

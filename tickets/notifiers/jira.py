@@ -16,7 +16,7 @@ from events.connections.services import names_of
 from events.models import Connection, ConnectionKind, Delivery, DomainEvent
 from events.types import DeliveryRefused
 from tickets.models import JiraProject, Ticket, TicketIssue
-from tickets.types import JIRA_SURFACE, origin_of
+from tickets.types import ISSUE_LABEL, JIRA_SURFACE, origin_of
 
 
 class JiraNotifier:
@@ -114,7 +114,7 @@ def _make_issue(jira: Jira, delivery: Delivery) -> None:
     ticket = Ticket.objects.filter(tenant=fact.tenant_id, key=fact.subject_id).first()
     if wanted is None or ticket is None or ticket.issues.filter(connection=jira.connection).exists():
         return
-    labels = [f"stagepass-{ticket.key.lower()}", *(label.replace(" ", "-") for label in ticket.labels)]
+    labels = [f"{ISSUE_LABEL}{ticket.key.lower()}", *(label.replace(" ", "-") for label in ticket.labels)]
     made = jira.open(
         wanted.key, wanted.issue_type, ticket.title, ticket.description or ticket.title, labels,
         again=delivery.attempts > 1,

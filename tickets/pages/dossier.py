@@ -19,7 +19,7 @@ from tickets.pages.looks import STEPS, VERBS
 from tickets.selectors import explain_claim, ticket_history
 from tickets.services.plans import check_no_gate_ahead
 from tickets.states import DECISIONS, MOVES, TASK_OPEN, TICKET, TaskState
-from tickets.types import Reason
+from tickets.types import JIRA_SURFACE, Reason
 
 SHOWN_FACTS = 100
 SHOWN_COMMENTS = 100
@@ -209,7 +209,7 @@ def _entry(fact: DomainEvent) -> Entry:
         who="" if fact.actor_id is None else fact.actor_label,
         at=fact.occurred_at,
         error=str(data.get("error") or ""),
-        detail=_detail(fact.type, data),
+        detail=_detail(fact.type, data) or ("Followed its issue in Jira" if fact.surface == JIRA_SURFACE else ""),
     )
 
 
@@ -226,7 +226,8 @@ def _detail(fact_type: str, data: dict[str, Any]) -> str:
         return str(data["blocker"])
     if data.get("url"):
         return str(data.get("link_title") or data["url"])
-    return f"Worker {data['worker_id']}" if data.get("worker_id") else ""
+    worker = str(data.get("worker_id") or "")
+    return f"Worker {worker}" if worker and not worker.startswith(f"{JIRA_SURFACE}:") else ""
 
 
 @dataclass(frozen=True, slots=True)

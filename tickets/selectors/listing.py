@@ -104,7 +104,7 @@ def _hits(tickets: TicketQuerySet, narrowed: TicketFilter) -> ByState | None:
     """The ids of all that match, by state, where they are few by nature; None when they are not, or turn out to be many."""
     if not narrowed.is_selective:
         return None
-    if narrowed.q and _expected(tickets) > 4 * RARE:
+    if (narrowed.q or narrowed.label) and _expected(tickets) > 4 * RARE:
         return None
     found = list(tickets.order_by().values_list("pk", "state")[: RARE + 1])
     if len(found) > RARE:
@@ -116,7 +116,7 @@ def _hits(tickets: TicketQuerySet, narrowed: TicketFilter) -> ByState | None:
 
 
 def _expected(tickets: TicketQuerySet) -> int:
-    """How many rows the planner expects, from its statistics of words."""
+    """How many rows the planner expects, from its statistics of words and labels."""
     plan = tickets.order_by().values_list("pk").explain(format="json")
     return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
 

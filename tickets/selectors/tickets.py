@@ -33,7 +33,7 @@ JOIN accounts_tenant AS tenant ON tenant.id = ticket.tenant_id JOIN accounts_use
 LEFT JOIN tickets_ticket AS parent ON parent.id = ticket.parent_id
 WHERE UPPER(ticket.key) = UPPER(%(key)s::text) AND (%(slug)s::text = '' OR tenant.slug = %(slug)s::text)
   AND (%(tenants)s::bigint[] IS NULL OR ticket.tenant_id = ANY(%(tenants)s::bigint[]))
-ORDER BY ticket.id DESC LIMIT 20
+LIMIT 20
 """  # noqa: S608 (our own columns)
 
 

@@ -44,6 +44,12 @@ def list_tasks(
     return tasks.filter(claimed_by=worker) if worker is not None else tasks
 
 
+def list_waiting_for_people(*, user: User, limit: int = 20) -> list[StageTask]:
+    """The stages that no worker can take on: gates, and those that ran out of attempts; the oldest first."""
+    waiting = StageTask.objects.visible_to(user).filter(state__in=(TaskState.DEAD, TaskState.WAITING_FOR_PERSON))
+    return list(waiting.open().select_related("ticket__tenant").order_by("id")[:limit])
+
+
 def queue_lengths(*, user: User) -> list[dict[str, object]]:
     """Per worker type: how many tasks wait, are claimed, failed, dead or wait for a person."""
     tasks = StageTask.objects.visible_to(user).open().order_by("worker_type")

@@ -104,11 +104,10 @@ def check_unclosed(ticket: Ticket, verb: str) -> None:
 
 def standing_at(ticket: Ticket, progress: int) -> dict[str, Any]:
     """The columns that say how far the plan is done, for `progress` steps done."""
-    steps = ticket.steps
     return {
         "progress": progress,
-        "stage": steps[progress].stage if progress < len(steps) else "",
-        "last_completed_stage": steps[progress - 1].stage if progress else PLANNED,
+        "stage": ticket.step(progress).stage if progress < len(ticket.plan) else "",
+        "last_completed_stage": ticket.step(progress - 1).stage if progress else PLANNED,
     }
 
 

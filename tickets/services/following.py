@@ -6,7 +6,8 @@ from django.db import transaction
 
 from accounts.models import User
 from core.errors import InvalidInput, NotAllowed
-from events.models import DomainEvent
+from events.chain.kinds import environment_named
+from events.models import DomainEvent, ReceivedEvent
 from tickets.models import Ticket
 from tickets.services.change import lock, step_to
 from tickets.services.facts import SUBJECT_TYPE
@@ -14,8 +15,10 @@ from tickets.services.moves import move_ticket
 from tickets.services.tickets import comment_on_ticket
 from tickets.states import State
 
+PRODUCTION = "production"
 S = State
 _BEGUN = (S.OPEN, S.REOPENED, S.DECLINED)
+_UNDER_WAY = (S.IN_PROGRESS, S.IN_REVIEW, S.REVIEWED, S.TESTING, S.APPROVED)
 # What an event does to a ticket that it names: the verb, and the states in which it does that. In any other state the
 # ticket is further already, or people took it elsewhere.
 FOLLOWED: dict[tuple[str, str], tuple[str, tuple[State, ...]]] = {
@@ -24,6 +27,8 @@ FOLLOWED: dict[tuple[str, str], tuple[str, tuple[State, ...]]] = {
     ("change", "created"): ("request_review", (*_BEGUN, S.IN_PROGRESS)),
     ("change", "merged"): ("finish_review", (S.IN_REVIEW,)),
     ("testsuiterun", "started"): ("start_testing", (S.IN_PROGRESS, S.REVIEWED, S.APPROVED)),
+    ("service", "deployed"): ("resolve", _UNDER_WAY),
+    ("service", "upgraded"): ("resolve", _UNDER_WAY),
 }
 VERDICTS: dict[str, tuple[str, tuple[State, ...]]] = {
     "approved": ("finish_review", (S.IN_REVIEW,)),
@@ -52,10 +57,28 @@ def follow_event(*, ticket: Ticket, fact: DomainEvent) -> str:
         return ""
     verb, states = step
     current = lock(ticket)
-    if current.state not in states or (verb == "finish_review" and current.at_gate) or _has_followed(current, fact):
+    if current.state not in states or _is_forbidden(current, verb, fact) or _has_followed(current, fact):
         return ""
     step_to(current, verb, by=None, data={"followed": fact.data["received"]})
+    if verb == "request_review" and not current.at_gate and _is_merged(fact):
+        step_to(current, "finish_review", by=None, data={"followed": fact.data["received"]})
+        return "finish_review"
     return verb
+
+
+def _is_forbidden(ticket: Ticket, verb: str, fact: DomainEvent) -> bool:
+    """No event passes a gate; what resolves is the deployment to production, where the project wants that of deployments."""
+    if verb == "resolve":
+        places = {environment_named(each["id"]) for each in fact.data["references"] if each["kind"] == "environment"}
+        wanted = ticket.project.setting("resolve_on_deploy") and PRODUCTION in places
+        return not wanted or any(step.gate for step in ticket.steps[ticket.progress :])
+    return verb == "finish_review" and ticket.at_gate
+
+
+def _is_merged(fact: DomainEvent) -> bool:
+    """Whether the change was merged before we heard that it is there: webhooks arrive in any order."""
+    about = ReceivedEvent.objects.filter(tenant=fact.tenant, subject="change", predicate="merged")
+    return about.filter(subject_id=fact.data["subject"]["id"], subject_source=fact.data["subject"]["source"]).exists()
 
 
 def _has_followed(ticket: Ticket, fact: DomainEvent) -> bool:

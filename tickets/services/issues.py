@@ -21,7 +21,7 @@ from tickets.services.moves import close_ticket, move_ticket
 from tickets.services.relations import link_ticket
 from tickets.services.tickets import comment_on_ticket, edit_ticket, open_ticket
 from tickets.states import CLOSED, DECISIONS, MOVES, TICKET, State
-from tickets.types import LinkKind, Priority, TicketContent, TicketType
+from tickets.types import ISSUE_LABEL, LinkKind, Priority, TicketContent, TicketType
 from tickets.validation import MAX_LABELS, MAX_TITLE, without_controls
 
 PRIORITIES = {
@@ -97,9 +97,7 @@ def _find(connection: Connection, heard: Heard) -> TicketIssue | None:
 def _open(jira: JiraProject, heard: Heard) -> list[str]:
     """A ticket under the issue's key, or the one that is there already, and both linked."""
     by = jira.acts_as
-    ticket = Ticket.objects.select_related("project", "tenant").filter(
-        tenant=jira.project.tenant, key__iexact=heard.key
-    ).first()  # fmt: skip
+    ticket = _namesake(jira, heard)
     done = "opened" if ticket is None else "joined"
     if ticket is None:
         ticket = open_ticket(project=jira.project, content=_content(jira, heard), by=by, key=heard.key)
@@ -111,6 +109,15 @@ def _open(jira: JiraProject, heard: Heard) -> list[str]:
     )  # fmt: skip
     link_ticket(ticket=ticket, url=heard.url, by=by, kind=LinkKind.ISSUE, title=f"{heard.key} in Jira")
     return [done, *_move(issue, heard, by), *_say(issue, heard, by)]
+
+
+def _namesake(jira: JiraProject, heard: Heard) -> Ticket | None:
+    """The ticket of the issue's key, or the one that the issue was made for: its label says so."""
+    labels = (str(label) for label in heard.told.get("labels", []))
+    ours = [label.removeprefix(ISSUE_LABEL) for label in labels if label.startswith(ISSUE_LABEL)]
+    tickets = Ticket.objects.select_related("project", "tenant").filter(tenant=jira.project.tenant)
+    found = (tickets.filter(key__iexact=key).first() for key in (*ours, heard.key))
+    return next((ticket for ticket in found if ticket is not None), None)
 
 
 def _content(jira: JiraProject, heard: Heard) -> TicketContent:

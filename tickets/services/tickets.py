@@ -210,7 +210,7 @@ def comment_on_ticket(
         content=content,
         worker_type=clean_text("worker_type", worker_type, longest=100),
         worker_id=clean_text("worker_id", worker_id, longest=200),
-        stage=ticket.steps[stage_number - 1].stage if 0 < stage_number <= len(ticket.plan) else "",
+        stage=ticket.step(stage_number - 1).stage if 0 < stage_number <= len(ticket.plan) else "",
         stage_number=_clean_number(stage_number),
     )
     insert(comment)

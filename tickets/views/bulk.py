@@ -66,6 +66,7 @@ class Outcome:
     key: str
     ticket: Ticket | None
     refused: str = ""
+    code: str = ""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -108,5 +109,5 @@ def _carry_out(user: User, one: str, change: Change, comment: str) -> Outcome:
         ticket = find_ticket(user=user, key=key, tenant=tenant)
         change(ticket, user, comment, shown)
     except DomainError as refusal:
-        return Outcome(key[:100], ticket, refusal.message)
+        return Outcome(key[:100], ticket, refusal.message, refusal.code)
     return Outcome(ticket.key, ticket)

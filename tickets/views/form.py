@@ -36,7 +36,9 @@ def ticket_new(request: HttpRequest) -> HttpResponse:
         return keep_and_sign_in(request)
     user = person_of(request)
     if not board.may_somewhere(user, Capability.EDIT_TICKETS):
-        raise NotAllowed("Your roles do not include opening tickets. Ask a tenant admin for the DevOps role.")
+        raise NotAllowed(
+            "Your roles do not include opening tickets. Ask a tenant admin for the DevOps role.", code="not_authorized"
+        )
     if request.method != "POST":
         return _show(request, user, TicketForm(**_start(request, user), user=user))
     form = TicketForm(request.POST, user=user)

@@ -163,7 +163,7 @@ def ticket_verb(request: HttpRequest, key: str, slug: str, tenant: str = "") -> 
         VERBS[name].run(ticket, user, read(form.cleaned_data))
     except DomainError as error:
         if "board" in request.POST:
-            return _tell_board(error.message, "red")
+            return _tell_board(error.message, "red", error.code)
         form.take(error)
         return _ask(request, find_ticket(user=user, key=key, tenant=tenant), tenant, name, form)
     said = VERBS[name].done.format(**words)
@@ -186,9 +186,9 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 
-def _tell_board(words: str, tone: str) -> HttpResponse:
+def _tell_board(words: str, tone: str, refused: str = "") -> HttpResponse:
     """For a card that was dragged: the board says it and looks again."""
-    said = json.dumps({"stagepass:say": {"words": words, "tone": tone}, "stagepass:moved": True})
+    said = json.dumps({"stagepass:say": {"words": words, "tone": tone, "refused": refused}, "stagepass:moved": True})
     return HttpResponse(status=204, headers={"HX-Trigger": said})
 
 

@@ -19,7 +19,7 @@ from tickets import permissions, services
 from tickets.forms import StopWorkerForm
 from tickets.models import StageTask, Worker
 from tickets.pages.board import sees_many_tenants
-from tickets.selectors import find_worker, list_workers, queue_lengths
+from tickets.selectors import find_worker, list_waiting_for_people, list_workers, queue_lengths
 from tickets.states import TaskState
 
 MOST = 200
@@ -42,6 +42,7 @@ def worker_list(request: HttpRequest) -> HttpResponse:
         "more": len(workers) > MOST,
         "status": status,
         "queues": queue_lengths(user=user),
+        "waiting": list_waiting_for_people(user=user),
         "with_tenant": sees_many_tenants(user),
     }
     part = is_partial(request) and request.GET.get("part") == "live"

@@ -115,6 +115,7 @@ class FieldCodec:
         self.plain = self.kind in _PARSERS or self.wrapped or self.map or self.enum
         self.message = None if self.plain else message
         self.is_message = message is not None
+        self._parse_one: Callable[[Any, str, Reading], Any] | None = None
 
     def default(self) -> Any:
         if self.map:
@@ -137,13 +138,18 @@ class FieldCodec:
         return [self.parse_item(item, f"{path}[{index}]", reading) for index, item in enumerate(value)]
 
     def parse_item(self, value: Any, path: str, reading: Reading) -> Any:
-        if wider := _WIDER.get(self.full_name):
-            return wider(value, path)
-        if self.enum:
-            return self.enum.parse(value, path, reading)
-        if self.message:
-            return codec_of(self.message).parse(value, path, reading)
-        return _PARSERS[self.wrapped or self.kind](value, path)
+        if self._parse_one is None:
+            self._parse_one = self._parser_of_one()
+        return self._parse_one(value, path, reading)
+
+    def _parser_of_one(self) -> Callable[[Any, str, Reading], Any]:
+        if self.full_name not in _WIDER:
+            if self.enum:
+                return self.enum.parse
+            if self.message:
+                return codec_of(self.message).parse
+        parse = _WIDER.get(self.full_name) or _PARSERS[self.wrapped or self.kind]
+        return lambda value, path, reading: parse(value, path)
 
     def _parse_map(self, value: Any, path: str) -> dict[str, str]:
         if not isinstance(value, dict):

@@ -56,8 +56,12 @@ def _line(row: Row, changes: Iterable[str]) -> str:
         pk, tenant, title, message, source, type, priority, related, service, status, environment, impact, started, ended,
         owner, stakeholders, notification, notifications, link, ticket, slack, created, creator, updated, duration, _,
     ) = row  # fmt: skip
+    updated = _moment(updated) if updated != created else ""
     created = _moment(created)
-    log = ",".join([_change((created, creator, 1, "", "", "", "Event created")), *changes])
+    log = (
+        f'{{"timestamp":"{created}","user":{q(creator)},"changeType":"created","field":"","oldValue":"","newValue":"",'
+        f'"comment":"Event created"}}{"".join("," + change for change in changes)}'
+    )
     return (
         f'{{"title":{q(title)},"attributes":{{"message":{q(message)},"source":{q(source)},"type":{_TYPES[type]},'
         f'"priority":{_PRIORITIES[priority]},"relatedId":"{related or ""}","service":{q(service)},'
@@ -67,7 +71,7 @@ def _line(row: Row, changes: Iterable[str]) -> str:
         f'"notifications":{notifications},"impactLevel":{impact}}},'
         f'"links":{{"pullRequestLink":{q(link)},"ticket":{q(ticket)}}},'
         f'"metadata":{{"createdAt":"{created}","duration":{_duration(duration)},"id":"{pk}",'
-        f'"slackId":{q(slack)},"tenant":{q(tenant_numbered(tenant).slug)},"updatedAt":"{_moment(updated)}"}},'
+        f'"slackId":{q(slack)},"tenant":{q(tenant_numbered(tenant).slug)},"updatedAt":"{updated or created}"}},'
         f'"changelog":[{log}]}}'
     )
 

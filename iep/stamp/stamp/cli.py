@@ -10,49 +10,12 @@ import click
 
 from stamp import __version__
 from stamp.errors import Exit, Stop
+from stamp.forms import TwoForms
 
-VALUE_OPTIONS = {"-t", "--ticket", "-f", "--folder", "-a", "--app", "-s", "--server", "-m", "--message", "--remote"}
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 log-in or right, 4 unknown, 5 conflict, 6 refused by a policy, "
     "7 server away, 130 interrupted."
 )
-
-
-class TwoForms(click.Group):
-    """Takes `verb TICKET ...` and `TICKET --verb ...`; options before the verb count for it."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and not (len(args) == 1 and args[0] in {"-h", "--help", "--version"}):
-            place = first_word(args)
-            if place is None or args[place] not in self.commands:
-                args = ["short", *args]
-            else:
-                args = [args[place], *args[:place], *args[place + 1 :]]
-        return super().parse_args(ctx, args)
-
-    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write_usage("stamp", "VERB [TICKET] [OPTIONS]")
-        formatter.write_usage("stamp", "[TICKET] [--update | --list | --promote | --revert | --close] [OPTIONS]")
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        options = [each for each in self.commands["short"].params if isinstance(each, click.Option)]
-        rows = [option.get_help_record(ctx) for option in options]
-        with formatter.section("Short form, with or without a ticket first"):
-            formatter.write_dl([row for row in rows if row])
-        super().format_epilog(ctx, formatter)
-
-
-def first_word(args: list[str]) -> int | None:
-    """Where the first argument stands that is neither an option nor an option's value."""
-    skip = False
-    for number, arg in enumerate(args):
-        if skip:
-            skip = False
-        elif arg in VALUE_OPTIONS:
-            skip = True
-        elif not arg.startswith("-"):
-            return number
-    return None
 
 
 def complete_ticket(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -249,6 +212,38 @@ def open_(panel: bool, only_print: bool, share: int, **given: Any) -> None:
 @stamp.command()
 @options(
     [
+        click.option("-o", "--output", default="", metavar="FILE", help="Write it there instead of printing it."),
+        click.option("--check", "checks", multiple=True, metavar="NAME=passed", help="A check that ran on this build."),
+    ],
+    SOURCES,
+    COMMON,
+)
+def manifest(output: str, checks: tuple[str, ...], **given: Any) -> None:
+    """Write down what was built from this commit, to be signed."""
+    from stamp.commands.signing import manifest as write
+
+    write(begin("manifest", given), output, checks)
+
+
+@stamp.command()
+@options(
+    [
+        click.argument("path", metavar="MANIFEST"),
+        click.argument("signature", required=False, default="", metavar="[SIGNATURE]"),
+    ],
+    DRY,
+    COMMON,
+)
+def attest(path: str, signature: str, **given: Any) -> None:
+    """Hand in a signed manifest (its signature: MANIFEST.sig)."""
+    from stamp.commands.signing import attest as hand_in
+
+    hand_in(begin("attest", given), path, signature)
+
+
+@stamp.command()
+@options(
+    [
         click.option("--with-token", is_flag=True, help="Take a token from the keyboard or from stdin."),
         click.option("--browser/--no-browser", default=True, help="Open the browser, or only say the address."),
     ],
@@ -344,6 +339,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     except click.exceptions.Exit as ended:
         code = ended.exit_code
     except click.ClickException as wrong:
+        if isinstance(wrong, click.UsageError) and wrong.ctx and wrong.ctx.info_name == "short":
+            wrong.ctx = wrong.ctx.parent  # nobody typed that word
         wrong.show()
         code = wrong.exit_code
     except (KeyboardInterrupt, click.Abort):

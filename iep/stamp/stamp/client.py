@@ -144,11 +144,26 @@ def _refusal(response: httpx2.Response) -> Stop:
     if response.status_code >= 500 and kind is Failed:
         kind = Away if response.request.method in {"GET", "PUT"} else Failed
     message = told.get("detail") or told.get("title") or f"The server answered {response.status_code}."
-    stop = kind(str(message), hint=HINTS.get(code, ""), code=code, lines=_lines(told), details=_details(told))
+    stop = kind(
+        str(message),
+        hint=_hint(code, told, response.request.url.path),
+        code=code,
+        lines=_lines(told),
+        details=_details(told),
+    )
     if isinstance(stop, Away):
         text = response.headers.get("retry-after", "")
         stop.retry_after = float(text) if text.isdigit() else 0.0
     return stop
+
+
+def _hint(code: str, told: dict[str, Any], address: str) -> str:
+    """What to do now, with the words of this case where they are known."""
+    paths = [str(each.get("path")) for each in told.get("conflicts") or ()]
+    ticket = address.partition("/stamps/")[2].partition("/")[0]
+    if code == "key_conflict" and paths and ticket:
+        return f"stamp rebase {ticket} " + " ".join(f"--mine {path}" for path in paths[:3]) + "   (or --theirs)"
+    return HINTS.get(code, "")
 
 
 def _details(told: dict[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Stamper:
     ticket: str
     git: dict[str, Any] | None = None
     imports: dict[str, list[str]] = field(default_factory=dict)
+    lazy: dict[str, list[str]] = field(default_factory=dict)
     show_progress: bool = False
 
     @property
@@ -97,6 +98,8 @@ class Stamper:
             body["git"] = self.git
         if imports := {path: self.imports[path] for path in (file.path for file in files) if path in self.imports}:
             body["imports"] = imports
+            if lazy := {path: self.lazy[path] for path in imports if path in self.lazy}:
+                body["lazy"] = lazy
         return body
 
     def _upload(self, files: Sequence[File], missing: set[str]) -> None:

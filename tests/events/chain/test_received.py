@@ -156,17 +156,17 @@ def test_what_a_deployment_carried_since_the_last_one(sender, ticket, chain, cpi
 
 
 def test_ids_that_two_sources_share_join_nothing(sender, ticket, chain):
-    """Links give an id alone: a short one belongs to whoever used it first."""
-    mine, other = event("build.finished.0.3.0", 1, "mine", {}), event("build.finished.0.3.0", 1, "other", {})
-    other["context"]["source"] = "/elsewhere"
+    """Links give an id alone: it is meant of the sender's own event, else of whoever used it first."""
+    suite = {"environment": {"id": "qa"}, "outcome": "success"}
     caused = [{"linkType": "PATH", "from": {"contextId": "id-1"}}]
-    effect = event(
-        "testsuiterun.finished.0.3.0", 2, "s", {"environment": {"id": "qa"}, "outcome": "success"}, links=caused
-    )
-    for body in (mine, other, effect):
-        assert sender.send(body).status_code == 201
-    assert names(chain(NodeKind.BUILD, f"{REPOSITORY}#mine")) == ["Build mine", "Test s"]
-    assert names(chain(NodeKind.BUILD, f"{REPOSITORY}#other")) == ["Build other"]
+    for source, name in (("/ci", "mine"), ("/elsewhere", "other"), ("/monitor", "")):
+        bodies = [event("build.finished.0.3.0", 1, name, {})] if name else []
+        bodies.append(event("testsuiterun.finished.0.3.0", 2, f"of {name}", suite, links=caused))
+        for body in bodies:
+            body["context"]["source"] = source
+            assert sender.send(body).status_code == 201
+    assert set(names(chain(NodeKind.BUILD, f"{REPOSITORY}#mine"))) == {"Build mine", "Test of mine", "Test of "}
+    assert set(names(chain(NodeKind.BUILD, f"{REPOSITORY}#other"))) == {"Build other", "Test of other"}
 
 
 def test_a_link_to_an_event_of_ours_leads_to_what_it_told_of(sender, ticket, make_request, chain, tenant):

@@ -51,8 +51,10 @@ class Server:
 
 
 @contextmanager
-def run_server(application: str = "config.asgi:application", **environment: str) -> Iterator[Server]:
-    port = free_port()
+def run_server(
+    application: str = "config.asgi:application", port: int | None = None, **environment: str
+) -> Iterator[Server]:
+    port = port or free_port()
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--no-ws", "--workers-kill-timeout", "10", application]
     process = subprocess.Popen(

@@ -6,7 +6,7 @@ import pytest
 
 from events.models import DomainEvent, Event
 from tests.events.tracker.commands import curl
-from tests.events.tracker.guide import CURL
+from tests.events.tracker.guide import CURL, PIPELINES
 
 EXAMPLE_ID = "507f1f77bcf86cd799439011"
 
@@ -74,3 +74,13 @@ def test_pages_of_the_list(server):
     assert one["totalCount"] == two["totalCount"] == 12
     ids = {event["metadata"]["id"] for page in (one, two) for event in page["events"]}
     assert len(ids) == 12
+
+
+def test_the_examples_for_pipelines(server):
+    answers = [curl(command, server) for command in PIPELINES]
+    assert [status for status, _ in answers] == [200, 200]
+    action, job = (answer["event"] for _, answer in answers)
+    assert (action["title"], job["title"]) == ("Deploy org/repo main", "Deploy nightly #17")
+    assert action["attributes"]["owner"] == "ana"
+    assert action["links"]["pullRequestLink"] == "https://github.com/org/repo/pull/7"
+    assert (job["attributes"]["service"], job["attributes"]["environment"]) == ("nightly", "production")

@@ -53,6 +53,37 @@ def test_update_of_single_files(logged_in, run, folder):
     assert run("update", "TKT-1", "../elsewhere.js").code == 2
 
 
+def test_a_build_server_writes_a_manifest_down_and_hands_it_in(logged_in, run, folder):
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "one")
+    done = run("manifest", "-o", "m.json", "--check", "staging tests=passed: 412 tests", "-a", "shop", "--json")
+    assert (done.code, done.json["files"]) == (0, 2), done.err
+    told = json.loads((folder / "m.json").read_text())
+    assert (told["application"], told["commit"]) == ("shop", git(folder, "rev-parse", "HEAD"))
+    assert told["checks"] == {"staging tests": {"passed": True, "detail": "412 tests"}}
+    assert set(told["files"]) == {"src/main.js", "src/cart/cart.js"}
+    assert run("manifest", "--check", "tests", "-a", "shop").code == 2
+    assert run("attest", "m.json").code == 2, "without a signature"
+    (folder / "m.json.sig").write_bytes(b"s" * 64)
+    assert run("attest", "m.json", "-n").code == 0
+    assert not logged_in.asked("POST", "/manifests")
+    assert "2 files, by CI" in run("attest", "m.json").out
+    assert logged_in.asked("POST", "/manifests")[0]["document"] == (folder / "m.json").read_text()
+
+
+def test_status_tells_what_policies_said(logged_in, run):
+    stamp = logged_in.new_stamp("TKT-1")
+    said = {"policy": "style", "outcome": "block", "reason": "Three long lines."}
+    stamp["judgement"] = {"target": "qa", "revision": 1, "at": "2026-11-21T12:00:00Z", "verdicts": [said]}
+    assert "✗ style: Three long lines." in run("TKT-1").out
+
+
+def test_a_mistake_in_the_short_form_is_told_in_its_words(logged_in, run):
+    done = run("TKT-1", "--promote", "--revert")
+    assert (done.code, "exclude each other" in done.err, "stamp short" in done.err) == (2, True, False)
+
+
 def test_update_and_promote_in_one_go(logged_in, run):
     assert run("TKT-1", "--update", "--promote", "--no-git-check").code == 0
     assert logged_in.stamps["TKT-1"]["stage"] == "qa"
@@ -257,4 +288,5 @@ def test_completion_knows_verbs_and_tickets(logged_in):
     logged_in.new_stamp("PAY-2")
     assert complete("stamp pro", 1) == ["promote"]
     assert complete("stamp promote T", 2) == ["TKT-1"]
+    assert complete("stamp T", 1) == ["TKT-1"], "the short form begins with a ticket"
     assert "--promote" in complete("stamp TKT-1 --", 2)

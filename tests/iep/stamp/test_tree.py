@@ -100,10 +100,19 @@ def test_the_graph_of_vite_and_of_esbuild(folder):
         "_shared": {"file": "assets/shared-b2.js"}, "src/late.js": {"file": "late-c3.js"},
     }  # fmt: skip
     (vite / "manifest.json").write_text(json.dumps(chunks))
-    assert read_graph(vite / "manifest.json", folder)["dist/assets/main-a1.js"] == ["./shared-b2.js", "../late-c3.js"]
-    meta = {"outputs": {"dist/a.js": {"imports": [{"path": "dist/b.js"}, {"path": "preact", "external": True}]}}}
+    graph = read_graph(vite / "manifest.json", folder)
+    assert graph.imports["dist/assets/main-a1.js"] == ["./shared-b2.js", "../late-c3.js"]
+    assert graph.lazy == {"dist/assets/main-a1.js": ["../late-c3.js"]}
+    meta = {
+        "outputs": {
+            "dist/a.js": {
+                "imports": [{"path": "dist/b.js", "kind": "dynamic-import"}, {"path": "preact", "external": True}]
+            }
+        }
+    }
     (folder / "meta.json").write_text(json.dumps(meta))
-    assert read_graph(folder / "meta.json", folder) == {"dist/a.js": ["./b.js", "preact"]}
+    graph = read_graph(folder / "meta.json", folder)
+    assert (graph.imports, graph.lazy) == ({"dist/a.js": ["preact", "./b.js"]}, {"dist/a.js": ["./b.js"]})
     (folder / "meta.json").write_text("[]")
     with pytest.raises(Usage):
         read_graph(folder / "meta.json", folder)

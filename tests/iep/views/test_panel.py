@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from iep.models import Application, Judgement
 from iep.services import promote_stamp
 from iep.services.change import load
+from tests.api import call_as
 from tests.iep.conftest import BASE, digest_of, production
 
 pytestmark = pytest.mark.django_db
@@ -92,3 +98,43 @@ def test_pages_cost_the_same_at_any_size(save, stamp, release, browse, viewer, a
     release("TKT-100", {"src/other.js": b"x"})
     assert count() <= few + 1
     assert few <= 14
+
+
+def test_a_link_is_made_on_the_page_and_opens_without_an_account(stamp, browse, devops, viewer):
+    person = browse(devops)
+    person.post("/iep/shop/TKT-001/share/", {})
+    page = person.get("/iep/shop/TKT-001/").content.decode()
+    address = html.unescape(re.search(r'class="small iep-link" href="([^"]+)"', page)[1])
+    assert digest_of(NEW) in Client().get(address[address.index("/apps/") :]).content.decode()
+    assert "iep-link" not in browse(viewer).get("/iep/shop/TKT-001/").content.decode()
+    assert browse(viewer).post("/iep/shop/TKT-001/share/", {}).status_code == 422
+
+
+def test_several_tickets_are_looked_at_together(stamp, save, browse, devops, outsider):
+    save("TKT-002", {"src/cart.js": b"other"})
+    person = browse(devops)
+    assert 'name="ticket" value="TKT-002"' in person.get("/iep/shop/").content.decode()
+    sent = person.get("/iep/shop/together/?ticket=TKT-001&ticket=TKT-002")
+    assert sent["Location"].endswith("/apps/shop/?preview=TKT-001,TKT-002")
+    shown = person.get("/apps/shop/?preview=TKT-001,TKT-002").content.decode()
+    assert "1 conflict" in shown
+    assert "both change src/cart.js" in shown
+    page = person.get("/iep/shop/TKT-001/").content.decode()
+    assert "/apps/shop/?preview=TKT-001,TKT-002" in page, "a conflict leads to both"
+    assert browse(outsider).get("/iep/shop/together/?ticket=TKT-001").status_code == 404
+    assert person.get("/iep/shop/together/?ticket=TKT-999").status_code == 404
+    assert person.get("/iep/shop/together/")["Location"] == "/iep/shop/"
+
+
+def test_the_ticket_shows_what_policies_said(stamp, browse, devops, settings):
+    Application.objects.update(policies=["not there"])
+    page = browse(devops).post("/iep/shop/TKT-001/promote/", {"revision": "1"})
+    assert page.status_code == 422
+    text = browse(devops).get("/iep/shop/TKT-001/").content.decode()
+    assert "Not there" in text
+    assert "which counts as no" in text
+    again = call_as(devops).post("/v1/iep/applications/shop/stamps/TKT-001/promote", {}, Idempotency_Key="once")
+    assert again.status_code == 422
+    assert Judgement.objects.count() == 2, "kept where the answer is kept, although the rest is undone"
+    told = call_as(devops).get("/v1/iep/applications/shop/stamps/TKT-001").json()["judgement"]
+    assert (told["allowed"], told["target"], told["verdicts"][0]["policy"]) == (False, "qa", "not there")

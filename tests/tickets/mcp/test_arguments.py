@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from core.errors import InvalidInput
 from tests.tickets.mcp.conftest import OPEN, error_of, secret
+from tickets.mcp.arguments import plainly_right
 from tickets.mcp.registry import TOOLS, Tool
 from tickets.mcp.server import make_server
 from tickets.models import Comment, Project, StageTask, Ticket, Worker
@@ -143,3 +144,18 @@ def test_bad_arguments_are_refused_by_name_and_change_nothing(mcp, devops, make_
 def state() -> list[Any]:
     rows = [list(model.objects.order_by("pk").values()) for model in (Ticket, Comment, StageTask, Worker)]
     return [*rows, Project.objects.count()]
+
+
+def test_the_quick_test_knows_the_usual_calls_and_never_takes_more_than_the_schema():
+    tool = TOOLS["create_ticket"]
+    quick = plainly_right(tool.takes)
+    usual = {"project_id": "p", "title": "T", "execution_plan": ["architect", {"stage": "approval", "gate": True}]}
+    assert quick(usual), "the validator would be asked each time"
+    wrongs = [
+        {}, {"title": "T"}, {**usual, "title": ""}, {**usual, "title": 1}, {**usual, "unknown": "x"},
+        {**usual, "labels": "x"}, {**usual, "labels": [1]}, {**usual, "priority": "none"},
+        {**usual, "execution_plan": [{"gate": True}]}, {**usual, "execution_plan": ["architect", ""]},
+        {**usual, "execution_plan": ["a"] * 100_000}, [], None, "x",
+    ]  # fmt: skip
+    assert [wrong for wrong in wrongs if quick(wrong)] == []
+    assert not plainly_right({"type": "string", "format": "date"})("x"), "it judged a word it does not know"

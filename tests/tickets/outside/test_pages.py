@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from accounts.roles import Role
 from events.endpoints.secrets import unseal
 from events.models import Connection, DomainEvent, EventSource
 from tests.fakes.jira import BOT
+from tickets.demo_jira import seed_jira
 from tickets.models import JiraProject, TicketIssue
 
 
@@ -73,8 +75,6 @@ def test_a_status_map_is_read_line_by_line(browse, root, shop, statuses, fault):
 def test_the_channels_name_the_connections_of_ones_tenants(browse, shop, cpi, make_user, other_tenant):
     page = browse(cpi).get("/deliveries/").content.decode()
     assert "Jira acme" in page
-    from accounts.roles import Role
-
     stranger = make_user("stranger", other_tenant, Role.CPI)
     assert "Jira acme" not in browse(stranger).get("/deliveries/").content.decode()
 
@@ -86,5 +86,16 @@ def test_the_page_of_a_ticket_shows_its_issue_and_its_status(browse, jira, shop,
     page = browse(devops).get("/tickets/SHOP-1/").content.decode()
     assert page.count(f'href="{jira.url}/browse/SHOP-1"') == 1
     assert "in Jira acme" in page
+    assert "Followed its issue in Jira" in page
     TicketIssue.objects.update(deleted=True)
     assert "deleted there" in browse(devops).get("/tickets/SHOP-1/").content.decode()
+
+
+def test_the_demo_connects_to_a_jira_that_is_played(jira, tenant, make_user, settings):
+    user = make_user("pierre", tenant, Role.DEVOPS)
+    type(user).objects.filter(pk=user.pk).update(email="pierre.durand@cab-i.com")
+    settings.DEMO_JIRA = jira.url
+    seed_jira()
+    seed_jira()
+    assert jira.hook == f"{settings.SITE_URL}/webhooks/jira/{EventSource.objects.get().key}"
+    assert JiraProject.objects.get().project.key == "finance/shop"

@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tickets.models import Ticket, Worker
-from tickets.services import close_ticket, ensure_project, move_ticket
+from tickets.selectors import listing
+from tickets.services import close_ticket, ensure_project, fail_task, move_ticket
 from tickets.types import Priority
 
 
@@ -140,6 +141,57 @@ def test_bulk_changes_each_as_it_was_shown_and_tells_of_each(browse, make_ticket
     refused = browse(viewer).post("/tickets/bulk/", {"ticket": ["tenant-finance/PAY-2@2"], "change": "stop"})
     assert "may not" in refused.context["outcomes"][0].refused
     assert Ticket.objects.get(pk=second.pk).state == "in_progress"
+
+
+def test_what_ran_out_of_attempts_shows_on_the_board_and_beside_the_workers(browse, claimed, worker, viewer, outsider):
+    assert "out of attempts" not in browse(viewer).get("/tickets/").content.decode()
+    fail_task(task=claimed, fence=claimed.fence, by=worker, error="The bank refuses", retry=False)
+    for address in ("/tickets/", "/tickets/?view=list"):
+        assert "out of attempts" in browse(viewer).get(address).content.decode()
+    assert "architect: The bank refuses" in browse(viewer).get("/workers/").content.decode()
+    assert "The bank refuses" not in browse(outsider).get("/workers/").content.decode()
+
+
+def test_closed_ones_are_both_kinds_and_nothing_else(browse, make_ticket, devops):
+    for number, resolution in enumerate(("completed", "stopped", "")):
+        made = make_ticket(f"PAY-{number}")
+        if resolution:
+            close_ticket(ticket=made, by=devops, resolution=resolution)
+    assert shown(browse(devops).get("/tickets/?state=closed")) == {"PAY-0", "PAY-1"}
+
+
+@pytest.mark.parametrize("rare", [5000, 60, 0])
+def test_what_is_found_is_the_same_whether_it_is_little_or_much(browse, make_many, devops, monkeypatch, rare):
+    """Little is read at once; of much only the newest are looked at, and counting stops early."""
+    monkeypatch.setattr(listing, "RARE", rare)
+    make_many(130, priority=Priority.HIGH)
+    Ticket.objects.filter(key__in=["MANY-3", "MANY-70"]).update(state="in_progress")
+    Ticket.objects.filter(key="MANY-5").update(title="Something else", labels=["odd"])
+    client = browse(devops)
+    for query, number in (
+        ("q=number", 129),
+        ("q=many-", 130),
+        ("priority=high", 130),
+        ("assignee=me", 40),
+        ("label=odd", 1),
+    ):
+        seen, address = [], f"/tickets/?view=list&{query}"
+        while address:
+            page = client.get(address)
+            seen += [card.ticket.pk for card in page.context["cards"]]
+            after = page.context["next"]
+            address = f"/tickets/?view=list&{query}&before={after}" if after else ""
+        assert (query, len(set(seen)), seen) == (query, number, sorted(seen, reverse=True))
+        tabs = {tab["state"]: tab["count"] for tab in page.context["tabs"]}
+        assert tabs[""] in {str(number), "50+"}, query
+        columns = {
+            column.state: (column.count_text, len(cards))
+            for column, cards in client.get(f"/tickets/?{query}").context["columns"]
+        }
+        if number > 100:
+            assert columns["in_progress"] == ("2", 2)
+            assert columns["open"] in {(str(number - 2), 30), ("30+", 30)}
+    assert shown(client.get("/tickets/?q=many-3&state=in_progress")) == {"MANY-3"}
 
 
 def test_workers_and_what_they_hold(browse, claimed, make_worker, viewer, outsider):

@@ -47,7 +47,9 @@ def promote(session: Session, message: str) -> None:
 def check_here(session: Session, stamp: dict[str, Any]) -> list[dict[str, str]]:
     """The checks of this checkout; none when they are switched off (the service makes its own)."""
     if not session.settings.git_check:
-        session.out.warn("The git checks of this checkout were left out; the service still makes its own.")
+        session.out.warn(
+            "The git checks of this checkout were left out; the service makes those that the application asks for."
+        )
         return []
     verdicts = git.check_promotable(session.settings.root, session.settings.remote)
     if different := differing(session, stamp):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stamp.client import conflict_line
+from stamp.client import conflict_line, verdict_line
 from stamp.errors import Failed, Stop
 from stamp.out import modules, size, table
 from stamp.session import Session
@@ -58,10 +58,19 @@ def status(session: Session) -> None:
     lines.append(f"Over production {stamp['production_revision']}, last changed {stamp['updated_at']}")
     lines += [f"  {SIGNS.get(each['change'], '?')} {each['path']}{_size(each)}" for each in stamp["changes"]]
     lines += [conflict_line(conflict) for conflict in stamp["conflicts"]]
+    lines += list(_judged(stamp.get("judgement")))
     if sign_off := stamp.get("sign_off"):
         lines.append(f"Sign-off: {sign_off['request']} is {sign_off['state']}  {sign_off['url']}")
     lines += [f"→ {stamp[name]}" for name in ("preview_url", "panel_url") if stamp.get(name)]
     session.out.result({"stamp": stamp}, "\n".join(lines))
+
+
+def _judged(judgement: dict[str, Any] | None) -> Iterator[str]:
+    """What policies said when it last was to go on."""
+    if not judgement or not judgement["verdicts"]:
+        return
+    yield f"Policies, asked of r{judgement['revision']} for {judgement['target']} at {judgement['at']}:"
+    yield from (f"  {verdict_line(verdict)}" for verdict in judgement["verdicts"])
 
 
 def _size(change: dict[str, Any]) -> str:

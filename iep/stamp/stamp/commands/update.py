@@ -38,14 +38,14 @@ def run(session: Session, paths: tuple[str, ...], *, once: bool) -> None:
 
 def make_stamper(session: Session) -> Stamper:
     """What stamps this session's ticket, with what git and the build tool say of the sources."""
-    imports = {}
-    if session.settings.manifest:
-        from stamp.graph import read_graph
+    from stamp.graph import Graph, read_graph
 
-        imports = read_graph(session.settings.root / session.settings.manifest, session.settings.root)
+    graph, root = Graph(), session.settings.root
+    if session.settings.manifest:
+        graph = read_graph(root / session.settings.manifest, root)
     return Stamper(
         session.service, session.tree, session.application, session.ticket,
-        git=git.describe(session.settings.root, session.settings.remote), imports=imports,
+        git=git.describe(session.settings.root, session.settings.remote), imports=graph.imports, lazy=graph.lazy,
         show_progress=is_terminal() and not session.out.quiet and not session.out.json,
     )  # fmt: skip
 

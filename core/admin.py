@@ -172,6 +172,8 @@ class Admin(ModelAdmin):
         form = verb.form(request.POST if request.method == "POST" else None, initial=verb.initial(thing))
         if request.method == "POST" and form.is_valid() and self._run(request, thing, verb, form):
             return HttpResponseRedirect(self._page_of(thing))
+        if form.errors and not getattr(form, "refused", ""):
+            form.refused = InvalidInput.code  # type: ignore[attr-defined]
         context = {
             **self.admin_site.each_context(request),
             "title": f"{verb.title}: {thing}",

@@ -16,6 +16,7 @@ from unfold.enums import ActionVariant
 from core.admin import Admin, Form, ReadOnlyAdmin, Verb
 from tickets import permissions, services
 from tickets.models import Comment, JiraProject, Project, StageTask, Ticket, Worker
+from tickets.models.projects import PROJECT_SETTINGS
 from tickets.models.tickets import SEARCH_VECTOR
 from tickets.states import TICKET, TaskState
 from tickets.validation import faults_of_jira_project as faults_of
@@ -42,6 +43,26 @@ class CommentForm(Form):
 
 class OptionalReasonForm(Form):
     reason = forms.CharField(widget=forms.Textarea, required=False, help_text="It goes on record.")
+
+
+class ProjectForm(Form):
+    """A project's settings; what is as everywhere is not kept, and follows when that changes."""
+
+    resolve_on_deploy = forms.BooleanField(
+        required=False, help_text="A deployed request resolves the tickets it names."
+    )
+    queue_next_stage = forms.BooleanField(required=False, help_text="Completing a stage queues the next one.")
+    queue_first_stage = forms.BooleanField(required=False, help_text="Opening a ticket queues its first stage.")
+    follow_events = forms.BooleanField(required=False, help_text="Tickets follow events from outside that name them.")
+    smart_commits = forms.BooleanField(required=False, help_text="Commands in commit messages are obeyed.")
+    key_pattern = forms.CharField(required=False, help_text="A regular expression that finds this project's keys.")
+    lease_seconds = forms.IntegerField(help_text="How long a claim holds, in seconds.")
+    max_attempts = forms.IntegerField(help_text="How often a stage is tried before a person has to retry it.")
+
+
+def _set_project(project: Project, by: Any, **said: Any) -> Project:
+    settings = {name: None if value == PROJECT_SETTINGS[name] else value for name, value in said.items()}
+    return services.edit_project(project=project, by=by, settings=settings)
 
 
 def _about(ticket: Ticket) -> list[tuple[str, str]]:
@@ -245,6 +266,19 @@ class WorkerAdmin(TenantsOwnAdmin):
 class ProjectAdmin(TenantsOwnAdmin):
     """Projects and their settings."""
 
+    verbs = (
+        Verb(
+            "settings",
+            "Change the settings",
+            run=_set_project,
+            form=ProjectForm,
+            offered=lambda project, by: (
+                not permissions.reason_against(permissions.check_is_decider, by, project.tenant)
+            ),
+            initial=lambda project: {name: project.setting(name) for name in PROJECT_SETTINGS},
+            icon="settings",
+        ),
+    )
     list_display = ("key", "name", "prefix", "tenant", "created_at")
     list_filter = (("tenant", AutocompleteSelectFilter),)
     list_select_related = ("tenant",)

@@ -248,7 +248,7 @@ _early: dict[tuple[int, str, str], tuple[list[str], bool, float]] = {}
 GRAPH_SECONDS = 10.0
 
 
-def loaded_early(application: Application, files: dict[str, str], source: str, digest: str) -> tuple[list[str], bool]:
+def loaded_early(application: Application, files: maps.Files, source: str, digest: str) -> tuple[list[str], bool]:
     """The paths that a page with this map loads at once, and whether that is all of them."""
     key = (application.pk, source, digest)
     paths, complete, seen = _early.get(key, ([], False, -math.inf))

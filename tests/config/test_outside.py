@@ -14,7 +14,7 @@ from events.channels import matches
 from events.types import FACTS_OF_DELIVERY
 
 # Not told: what only the system itself has use for.
-OURS = {*FACTS_OF_DELIVERY, "dead_letter.discarded", "dead_letter.replayed", "link.received"}
+OURS = {*FACTS_OF_DELIVERY, "dead_letter.discarded", "dead_letter.replayed", "link.received", "received.forgotten"}
 
 
 def streams_of(fact: str) -> list[str]:

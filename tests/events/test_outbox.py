@@ -191,18 +191,6 @@ def test_a_worker_that_is_stopped_in_a_batch_keeps_what_was_taken_and_gives_back
     assert heard == [(facts[0].sequence, "anna"), (facts[0].sequence, "bert")]
 
 
-def test_a_full_channel_is_left_to_others_and_rings_for_more_only_when_more_may_wait(db, monkeypatch):
-    rung: list[str] = []
-    monkeypatch.setattr(outbox, "ring", lambda task, name: rung.append(name))
-    for _ in range(3):
-        happen("thing.made")
-    outbox.route_facts()
-    assert outbox.deliver_channel("plain", limit=4) == 4
-    assert rung == ["plain"]
-    assert outbox.deliver_channel("plain", limit=4) == 2
-    assert rung == ["plain"]
-
-
 @pytest.mark.django_db(transaction=True)
 def test_as_many_places_as_there_are_and_no_more():
     taken: list[bool] = []

@@ -70,12 +70,11 @@ def test_people_of_a_late_ticket_hear_once_for_each_date(make_ticket, devops, cp
     assert remind_of_overdue_tickets() == 0
 
 
-def test_no_late_ticket_waits_behind_those_that_were_told_before(make_ticket, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("tickets.services.reminders.AT_ONCE", 2)
+def test_no_late_ticket_waits_behind_those_that_were_told_before(make_ticket):  # noqa: F811
     for number in range(5):
         make_ticket(f"TICKET-00{number}")
     Ticket.objects.update(due_date=now().date() - dt.timedelta(days=1))
-    assert [remind_of_overdue_tickets() for _ in range(4)] == [2, 2, 1, 0]
+    assert [remind_of_overdue_tickets(at_once=2) for _ in range(4)] == [2, 2, 1, 0]
 
 
 @pytest.mark.django_db(transaction=True)

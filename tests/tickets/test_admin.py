@@ -49,6 +49,21 @@ def test_verbs_go_through_the_services(root_client, ticket, claimed, worker):
     assert b"closed already" in refused.content
 
 
+def test_a_projects_settings_are_changed_by_those_who_decide(project, cpi, devops):
+    address = page("project", "change", project.pk).replace("/change/", "/settings/")
+    said = {"queue_next_stage": "on", "lease_seconds": "60", "max_attempts": "5", "key_pattern": ""}
+    User.objects.update(is_staff=True)
+    client = Client()
+    client.force_login(devops)
+    assert b'data-refused="not_authorized"' in client.post(address, said).content
+    client.force_login(cpi)
+    assert b"Change the settings" in client.get(page("project", "change", project.pk)).content
+    assert b'data-refused="invalid"' in client.post(address, said | {"lease_seconds": "1"}).content
+    assert client.post(address, said).status_code == 302
+    project.refresh_from_db()
+    assert project.settings == {"resolve_on_deploy": False, "lease_seconds": 60}
+
+
 def test_staff_see_their_tenants_only(ticket, outsider):
     User.objects.filter(pk=outsider.pk).update(is_staff=True)
     client = Client()

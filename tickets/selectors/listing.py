@@ -25,13 +25,13 @@ RARE = 5000
 
 
 def page_tickets(
-    *, user: User, narrowed: TicketFilter | None = None, before: int | None = None, limit: int = 50
+    *, user: User, narrowed: TicketFilter | None = None, before: int | None = None, limit: int = 50, rare: int = RARE
 ) -> tuple[list[Ticket], int | None]:
     """Up to `limit` (1 to 200) tickets older than the cursor `before`, and the cursor of the next page or None."""
     limit = max(1, min(limit, MAX_PAGE))
     narrowed = narrowed or TicketFilter()
     tickets = list_tickets(user=user, narrowed=narrowed)
-    hits = _hits(tickets, narrowed)
+    hits = _hits(tickets, narrowed, rare)
     if hits is not None:
         return _page([pk for found in hits.values() for pk in found], before, limit)
     older = tickets if before is None else tickets.filter(pk__lt=before)
@@ -49,12 +49,18 @@ class Listing:
 
 
 def list_by_state(
-    *, user: User, narrowed: TicketFilter, states: Sequence[str] = (), before: int | None = None, limit: int = 50
+    *,
+    user: User,
+    narrowed: TicketFilter,
+    states: Sequence[str] = (),
+    before: int | None = None,
+    limit: int = 50,
+    rare: int = RARE,
 ) -> Listing:
     """The tickets in `states` (none: in every state), with the counts of every state; `narrowed` names no state."""
     tickets = list_tickets(user=user, narrowed=narrowed)
     chosen = states or State.values
-    hits = _hits(tickets, narrowed)
+    hits = _hits(tickets, narrowed, rare)
     if hits is None:
         most = COUNT_LIMIT if narrowed.is_plain else limit
         newest, counts = _newest(tickets, State.values, limit + 1, most, before)
@@ -79,12 +85,12 @@ class Column:
         return sql.spell_count(self.count, self.limit)
 
 
-def board(*, user: User, narrowed: TicketFilter | None = None, per_column: int = 30) -> list[Column]:
+def board(*, user: User, narrowed: TicketFilter | None = None, per_column: int = 30, rare: int = RARE) -> list[Column]:
     """The unclosed states as columns, in the order of a ticket's life; as many queries however many tickets."""
     narrowed = narrowed or TicketFilter()
     states = [state for state in BOARD_STATES if not narrowed.states or state in narrowed.states]
     tickets = list_tickets(user=user, narrowed=replace(narrowed, states=tuple(states)))
-    hits = _hits(tickets, narrowed)
+    hits = _hits(tickets, narrowed, rare)
     if hits is None:
         most = COUNT_LIMIT if narrowed.is_plain else per_column
         newest, counts = _newest(tickets, states, per_column + 1, most)
@@ -100,14 +106,14 @@ def board(*, user: User, narrowed: TicketFilter | None = None, per_column: int =
 ByState = dict[str, list[int]]
 
 
-def _hits(tickets: TicketQuerySet, narrowed: TicketFilter) -> ByState | None:
+def _hits(tickets: TicketQuerySet, narrowed: TicketFilter, rare: int) -> ByState | None:
     """The ids of all that match, by state, where they are few by nature; None when they are not, or turn out to be many."""
     if not narrowed.is_selective:
         return None
-    if (narrowed.q or narrowed.label) and _expected(tickets) > 4 * RARE:
+    if (narrowed.q or narrowed.label) and _expected(tickets) > 4 * rare:
         return None
-    found = list(tickets.order_by().values_list("pk", "state")[: RARE + 1])
-    if len(found) > RARE:
+    found = list(tickets.order_by().values_list("pk", "state")[: rare + 1])
+    if len(found) > rare:
         return None
     hits: ByState = {}
     for pk, state in found:

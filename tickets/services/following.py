@@ -77,7 +77,7 @@ def _is_forbidden(ticket: Ticket, verb: str, fact: DomainEvent) -> bool:
 
 def _is_merged(fact: DomainEvent) -> bool:
     """Whether the change was merged before we heard that it is there: webhooks arrive in any order."""
-    about = ReceivedEvent.objects.filter(tenant_id=fact.tenant_id, subject="change", predicate="merged")
+    about = ReceivedEvent.objects.filter(tenant_id=fact.tenant_id or 0, subject="change", predicate="merged")
     return about.filter(subject_id=fact.data["subject"]["id"], subject_source=fact.data["subject"]["source"]).exists()
 
 

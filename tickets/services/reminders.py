@@ -19,7 +19,7 @@ KIND = "overdue ticket"
 AT_ONCE = 500
 
 
-def remind_of_overdue_tickets() -> int:
+def remind_of_overdue_tickets(*, at_once: int = AT_ONCE) -> int:
     """Whoever is late: tell the assignees, or the author; how many. Leaves `ticket.overdue` once for each due date."""
     today = now().astimezone(dt.UTC).date()
     open_states = [state for state in UNCLOSED if state not in SATISFIED]
@@ -27,7 +27,7 @@ def remind_of_overdue_tickets() -> int:
     key = Concat(Cast("pk", CharField()), Value(" "), Cast("due_date", CharField()))
     told = Reminder.objects.filter(kind=KIND, key=OuterRef("reminder"))
     untold = late.alias(reminder=key).filter(~Exists(told))
-    found = untold.select_related("project", "tenant").order_by("due_date", "pk")[:AT_ONCE]
+    found = untold.select_related("project", "tenant").order_by("due_date", "pk")[:at_once]
     return sum(_remind(ticket) for ticket in found)
 
 

@@ -110,7 +110,8 @@ def test_trouble_is_tried_again_under_the_same_id(receiver, endpoint, make_reque
 
 
 def test_one_that_is_down_is_tried_again_once_it_is_back(receiver, endpoint, make_request):
-    WebhookEndpoint.objects.update(url="http://127.0.0.1:9/")
+    with Receiver() as gone:
+        WebhookEndpoint.objects.update(url=gone.url)
     make_request()
     assert deliver(endpoint) == 0
     assert (of(endpoint).state, ChannelHealth.objects.get(channel=lane(endpoint)).failures) == ("queued", 1)

@@ -222,6 +222,26 @@ def test_a_passed_gate_shows_whose_decision_it_was(browse, at_gate, cpi):
     assert "Looks right" in page.content.decode()
 
 
+def test_a_step_bound_to_no_readable_version_is_refused(browse, ticket, devops):
+    for version in ("x", "99999999999", "2"):
+        refused = browse(devops).post(f"{PAGE}start/", {"start-comment": "", "start-version": version})
+        assert (refused.status_code, state_of(ticket)) == (422, "open")
+        assert 'data-refused="version_conflict"' in refused.content.decode()
+
+
+def test_a_ticket_waits_for_one_of_its_own_tenant(browse, ticket, make_ticket, outsider, other_tenant, cpi_admin):
+    from tickets.services import ensure_project
+
+    foreign = ensure_project(key="shop", by=outsider, tenant=other_tenant)
+    make_ticket("PAY-1", by=outsider, in_project=foreign)
+    address = "/tickets/in/tenant-finance/TICKET-001/dependency/"
+    refused = browse(cpi_admin).post(address, {"wait-blocker": "PAY-1"})
+    assert 'data-refused="not_found"' in refused.content.decode()
+    own = make_ticket("PAY-1")
+    assert browse(cpi_admin).post(address, {"wait-blocker": "PAY-1"}).status_code == 303
+    assert list(ticket.depends_on.all()) == [own]
+
+
 def test_the_page_has_a_button_that_mutes_the_ticket(browse, ticket, cpi):
     page = browse(cpi)
     assert "Hear of it again" not in page.get(f"/tickets/{ticket.key}/").content.decode()

@@ -40,6 +40,7 @@ STATES: dict[str, Look] = {
     "approved": Look("Approved", "green"), "rejected": Look("Rejected", "red"), "declined": Look("Declined", "red"),
     "pending": Look("Pending", "amber"), "deployed": Look("Deployed", "green"), "merged": Look("Merged", "green"),
     "completed": Look("Completed", "green"), "in_progress": Look("In progress", "blue"),
+    "dev": Look("Dev", "blue"), "qa": Look("QA", "violet"), "prod": Look("Production", "green"),
 }  # fmt: skip
 _TONES = {
     State.FAILED: "red",

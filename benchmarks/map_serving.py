@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -56,24 +57,26 @@ def our_application() -> Any:
 @contextlib.contextmanager
 def running(command: list[str], port: int, folder: Path, **environment: str) -> Iterator[None]:
     quiet = subprocess.DEVNULL
-    server = subprocess.Popen(command, cwd=folder, env=os.environ | environment, stdout=quiet, stderr=quiet)
+    server = subprocess.Popen(
+        command, cwd=folder, env=os.environ | environment, stdout=quiet, stderr=quiet, start_new_session=True
+    )
     try:
         wait_for(port)
         yield
     finally:
         server.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(15)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        with contextlib.suppress(ProcessLookupError):  # with whatever processes it started
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 @contextlib.contextmanager
 def our_server() -> Iterator[int]:
     port = free_port()
     options = ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--no-ws"]
-    command = [sys.executable, "-m", "granian", *options, "--no-access-log", "--factory"]
+    command = [sys.executable, "-m", "granian", *options, "--no-access-log", "--workers-kill-timeout", "5", "--factory"]
     with running([*command, "benchmarks.map_serving:our_application"], port, ROOT):
         get(f"http://127.0.0.1:{port}/livez")
         yield port

@@ -21,7 +21,8 @@ from accounts.models import (
 from accounts.roles import Capability, Role
 from core.clock import now
 from core.errors import NotFound
-from core.sql import build, columns, run, width
+from core.rows import build, columns, width
+from core.sql import run
 
 
 @dataclass(frozen=True, slots=True)

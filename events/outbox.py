@@ -17,7 +17,8 @@ from core.clock import now
 from core.context import acting_through
 from core.doorbell import ring
 from core.failpoints import failpoint
-from core.sql import build, columns, run
+from core.rows import build, columns
+from core.sql import run
 from events import channel_health
 from events.attempts import Outcome, Takings, finish_many, note_failure
 from events.channels import Channel, Handler, channels, find_channel

@@ -11,7 +11,8 @@ from django.db import connection, transaction
 from accounts.models import Tenant, User
 from core import context
 from core.clock import now
-from core.sql import Statement, insert_rows, new_row, prepared, run_all
+from core.rows import insert_rows, new_row, prepared
+from core.sql import Statement, run_all
 from events.models import GENESIS_HASH, DomainEvent
 from events.types import Audience, Subject
 

@@ -124,7 +124,7 @@ DATABASES: dict[str, Any] = {
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     {
         "connect_timeout": 5,
-        # For the few statements of core/sql.py; those of the ORM are never prepared.
+        # For the statements of core/sql.py; those of the ORM are never prepared.
         "prepare_threshold": 5,
         "options": "-c statement_timeout=30000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000",
     }

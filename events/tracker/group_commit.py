@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import transaction
 
-from core.sql import insertion_of
+from core.rows import insertion_of
 from events.models import DomainEvent, Event
 from events.services import append_all
 

@@ -11,7 +11,7 @@ from accounts.models import Tenant
 from accounts.roles import Capability
 from core.clock import now
 from core.errors import Conflict, InvalidInput, NotFound, StaleState
-from core.sql import insert_rows, new_row
+from core.rows import insert_rows, new_row
 from events.models import Event, EventChange
 from events.tracker import changes, locks
 from events.tracker import vocabulary as words

@@ -8,7 +8,8 @@ from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import has_capability
 from core.errors import InvalidInput, NotFound
-from core.sql import build, columns, run, width
+from core.rows import build, columns, width
+from core.sql import run
 from events.models import DomainEvent
 from iep.models import Application, Judgement, Release, Stamp
 from iep.states import OPEN, Stage

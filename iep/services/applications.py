@@ -12,7 +12,8 @@ from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import has_capability
 from core.errors import InvalidInput
-from core.sql import columns, run
+from core.rows import columns
+from core.sql import run
 from iep import permissions, storage
 from iep.errors import UnknownTicket
 from iep.models import RESERVED_SLUGS, SLUG, Application, Blob, Release

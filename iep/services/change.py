@@ -11,7 +11,8 @@ from django.db import connection, models
 from accounts.models import Tenant, User
 from core.clock import now
 from core.errors import StaleState, WrongState
-from core.sql import build, columns, run, width
+from core.rows import build, columns, width
+from core.sql import run
 from iep.errors import RevisionConflict
 from iep.models import Application, Stamp, StampRevision
 from iep.services.facts import publish_about

@@ -9,7 +9,8 @@ from django.db import transaction
 
 from accounts.models import User
 from core.errors import WrongState
-from core.sql import build, columns, run, width
+from core.rows import build, columns, width
+from core.sql import run
 from iep import permissions
 from iep.errors import ChangedSince, KeyConflict
 from iep.models import Application, Change, Release, ReleaseKind, Stamp

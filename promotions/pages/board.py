@@ -12,7 +12,7 @@ from django.http import QueryDict
 from accounts.models import User
 from accounts.roles import Capability
 from accounts.selectors import grants_of
-from core import sql
+from core import counts as counting
 from core.search import prefix_query
 from promotions.models import SEARCH_VECTOR, PromotionRequest, PromotionRequestQuerySet, RunningVersion
 from promotions.selectors import Page, Wanted, list_requests
@@ -90,7 +90,7 @@ def search(requests: PromotionRequestQuerySet, text: str) -> PromotionRequestQue
 
 
 def spell_count(count: int) -> str:
-    return sql.spell_count(count, COUNTED_UP_TO)
+    return counting.spell_count(count, COUNTED_UP_TO)
 
 
 def with_versions(requests: PromotionRequestQuerySet) -> PromotionRequestQuerySet:

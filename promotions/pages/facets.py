@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import reaches_of
-from core.sql import counts_up_to, run_together, select_of
+from core.counts import counts_up_to, run_together, select_of
 from promotions.models import PromotionRequest, PromotionRequestQuerySet
 from promotions.pages.board import COUNTED_UP_TO, BoardFilter, narrow_board
 from promotions.states import State

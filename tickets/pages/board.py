@@ -11,7 +11,7 @@ from django.http import QueryDict
 from accounts.models import Membership, User
 from accounts.roles import Capability
 from accounts.selectors import grants_of, tenants_where
-from core import sql
+from core.counts import run_together, select_of, spell_count
 from tickets.models import Project, Ticket
 from tickets.pages.looks import STATES, VERBS
 from tickets.selectors import Listing, TicketFilter, list_projects
@@ -119,7 +119,7 @@ def state_tabs(listing: Listing, current: str) -> list[dict[str, object]]:
     """One tab for each state that has tickets, the current one in any case, after one for all."""
 
     def spell(count: int) -> str:
-        return sql.spell_count(count, listing.limit)
+        return spell_count(count, listing.limit)
 
     total = spell(sum(listing.counts.values()))
     tabs: list[dict[str, object]] = [{"state": "", "label": "All", "tone": "", "count": total, "current": not current}]
@@ -164,9 +164,9 @@ def choices_for(user: User, wanted: Wanted, projects: int = 200, people: int = 1
     if not wanted.project:
         del parts["chosen"]
     found: dict[str, list[tuple[int, str, str]]] = {kind: [] for kind in ("project", "person", "chosen")}
-    for kind, *row in sql.run_together(
+    for kind, *row in run_together(
         [(f"SELECT %s, one.* FROM ({text}) AS one", [kind, *values])  # noqa: S608 (Django wrote it)
-         for kind, part in parts.items() for text, values in [sql.select_of(part)] if text]
+         for kind, part in parts.items() for text, values in [select_of(part)] if text]
     ):  # fmt: skip
         found[kind].append(tuple(row))
     return Choices(

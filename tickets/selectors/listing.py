@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from accounts.models import User
-from core import sql
+from core.counts import counts_up_to, run_together, select_of, spell_count
 from tickets.models import Ticket, TicketQuerySet
 from tickets.selectors.tickets import TicketFilter, list_tickets
 from tickets.states import UNCLOSED, State
@@ -82,7 +82,7 @@ class Column:
 
     @property
     def count_text(self) -> str:
-        return sql.spell_count(self.count, self.limit)
+        return spell_count(self.count, self.limit)
 
 
 def board(*, user: User, narrowed: TicketFilter | None = None, per_column: int = 30, rare: int = RARE) -> list[Column]:
@@ -136,14 +136,14 @@ def _newest(
     """Up to `newest` of each state, older than `before`, and counts that stop at `limit` + 1: one query."""
     older = tickets if before is None else tickets.filter(pk__lt=before)
     counted = limit >= newest or before is not None
-    selects = sql.counts_up_to(limit, {state: [tickets.filter(state=state)] for state in states}) if counted else []
+    selects = counts_up_to(limit, {state: [tickets.filter(state=state)] for state in states}) if counted else []
     for state in states:
-        text, values = sql.select_of(older.filter(state=state).order_by("-id").values("pk")[:newest])
+        text, values = select_of(older.filter(state=state).order_by("-id").values("pk")[:newest])
         if text:
             selects.append((f"SELECT %s, 'new', one.* FROM ({text}) AS one", [state, *values]))  # noqa: S608 (Django wrote it)
     found: ByState = {}
     counts: dict[str, int] = {}
-    for state, kind, number in sql.run_together(selects):
+    for state, kind, number in run_together(selects):
         if kind:
             found.setdefault(state, []).append(number)
         else:

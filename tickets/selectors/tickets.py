@@ -13,7 +13,8 @@ from django.db.models import Q, QuerySet
 from accounts.models import Tenant, User
 from accounts.roles import Capability
 from core.errors import Conflict, InvalidInput, NotFound
-from core.sql import build, columns, run, width
+from core.rows import build, columns, width
+from core.sql import run
 from events.models import DomainEvent
 from tickets.models import Project, Ticket, TicketQuerySet
 from tickets.models.projects import tenant_ids

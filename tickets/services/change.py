@@ -11,7 +11,8 @@ from django.db import connection
 from accounts.models import Tenant, User
 from core.clock import now
 from core.errors import StaleState, WrongState
-from core.sql import build, columns, insert, run, width
+from core.rows import build, columns, insert, width
+from core.sql import run
 from tickets.errors import VersionConflict
 from tickets.models import Comment, Project, Ticket
 from tickets.services.facts import publish_about

@@ -11,7 +11,8 @@ from accounts.models import User
 from core.clock import now
 from core.errors import Conflict
 from core.failpoints import failpoint
-from core.sql import build, columns, run, width
+from core.rows import build, columns, width
+from core.sql import run
 from tickets import permissions
 from tickets.errors import LeaseLost
 from tickets.models import Project, StageTask, Ticket, Worker

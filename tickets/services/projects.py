@@ -12,7 +12,8 @@ from accounts.models import Tenant, User
 from accounts.roles import Capability
 from accounts.selectors import home_tenant, tenants_where
 from core.errors import Conflict, InvalidInput, NotAllowed
-from core.sql import build, columns, run, width
+from core.rows import build, columns, width
+from core.sql import run
 from tickets import permissions
 from tickets.models import Project
 from tickets.models.projects import tenant_ids

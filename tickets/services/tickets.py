@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.roles import Capability
 from accounts.selectors import holders_of
 from core.errors import Conflict, InvalidInput
-from core.sql import insert
+from core.rows import insert
 from tickets import permissions
 from tickets.models import Comment, Project, StageTask, Ticket
 from tickets.services.change import load, lock, save

@@ -26,7 +26,7 @@ KAFKA_ENVELOPE = env.text("KAFKA_ENVELOPE")
 # What each stream of facts is made of; KAFKA_TOPICS says which topic it goes to.
 KAFKA_STREAMS: dict[str, dict[str, tuple[str, ...]]] = {
     "requests": {"facts": ("promotion.*", "deployment.*"), "but_not": ("promotion.*reminded", "promotion.*escalated")},
-    "tickets": {"facts": ("ticket.*", "worker.*")},
+    "tickets": {"facts": ("ticket.*", "worker.*", "project.*")},
     "events": {"facts": ("event.*", "lock.*", "catalog.*", "freeze.*")},
     "import-maps": {"facts": ("application.*", "stamp.*")},
 }

@@ -240,3 +240,8 @@ def test_opening_may_queue_at_once(project, devops, cpi):
         edit_project(project=project, by=cpi, settings={"colour": "red"})
     back = edit_project(project=project, by=cpi, settings={"queue_first_stage": None})
     assert back.setting("queue_first_stage") is False
+    edit_project(project=project, by=cpi, settings={"queue_first_stage": None})
+    told = DomainEvent.objects.filter(type="project.changed").order_by("sequence")
+    assert [(fact.subject_id, fact.data["after"]["settings"], fact.actor_label) for fact in told] == [
+        (project.key, {"queue_first_stage": True}, cpi.email), (project.key, {}, cpi.email)
+    ]  # fmt: skip

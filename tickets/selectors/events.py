@@ -18,7 +18,7 @@ from tickets.models.projects import tenant_rule
 COORDINATOR = "coordinator"
 MAX_PAGE = 500
 
-# Every fact of tickets and workers, with its name on the wire; those of the original design keep its names.
+# Every fact of tickets, workers and projects, with its name on the wire; those of the original design keep its names.
 EVENT_NAMES = {
     "ticket.opened": "ticket_created",
     "ticket.edited": "ticket_updated",
@@ -50,6 +50,7 @@ EVENT_NAMES = {
     "ticket.stage_lease_expired": "task_lease_expired",
     "worker.started": "worker_started",
     "worker.stopped": "worker_stopped",
+    "project.changed": "project_changed",
 }
 FACT_TYPES = {name: fact for fact, name in EVENT_NAMES.items()}
 # What a coordinator acts on; the rest is history that a ticket's page shows.

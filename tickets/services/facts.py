@@ -10,11 +10,12 @@ from accounts.roles import Capability
 from events.models import DomainEvent
 from events.services import publish
 from events.types import Audience, Subject
-from tickets.models import Ticket, Worker
+from tickets.models import Project, Ticket, Worker
 from tickets.types import Priority
 
 SUBJECT_TYPE = "ticket"
 WORKER_SUBJECT_TYPE = "worker"
+PROJECT_SUBJECT_TYPE = "project"
 _AUDIENCE = Audience(Capability.VIEW_TICKETS)
 
 
@@ -60,5 +61,17 @@ def publish_about_worker(
         tenant=worker.tenant,
         by=by,
         data={"worker_id": worker.worker_id, "worker_type": worker.worker_type} | (data or {}),
+        audience=_AUDIENCE,
+    )
+
+
+def publish_about_project(project: Project, fact_type: str, *, by: User, data: dict[str, Any]) -> DomainEvent:
+    """The fact of a change that holds for all tickets of the project. Its tenant must be loaded."""
+    return publish(
+        type=fact_type,
+        subject=Subject(PROJECT_SUBJECT_TYPE, project.key, project.name),
+        tenant=project.tenant,
+        by=by,
+        data={"project": project.key} | data,
         audience=_AUDIENCE,
     )

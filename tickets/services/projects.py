@@ -17,6 +17,7 @@ from core.sql import run
 from tickets import permissions
 from tickets.models import Project
 from tickets.models.projects import tenant_ids
+from tickets.services.facts import publish_about_project
 from tickets.validation import clean_prefix, clean_project_key, clean_settings
 
 
@@ -116,17 +117,22 @@ def edit_project(
 ) -> Project:
     """Change its name and settings; settings not named keep their value, None sets one back to the default.
 
-    NotAllowed without the right to decide on tickets: the settings hold for everyone.
+    Leaves `project.changed` with what was set before and after. NotAllowed without the right to decide on tickets: the
+    settings hold for everyone.
     """
     permissions.check_is_decider(by, project.tenant)
     current = Project.objects.select_for_update(no_key=True, of=("self",)).select_related("tenant").get(pk=project.pk)
+    before = {"name": current.name, "settings": current.settings}
     if name is not None:
         current.name = name.strip()[:200] or current.key
     if settings is not None:
         clean_settings({key: value for key, value in settings.items() if value is not None})
         merged = current.settings | settings
         current.settings = {key: value for key, value in merged.items() if value is not None}
-    current.save(update_fields=["name", "settings"])
+    after = {"name": current.name, "settings": current.settings}
+    if after != before:
+        current.save(update_fields=["name", "settings"])
+        publish_about_project(current, "project.changed", by=by, data={"before": before, "after": after})
     return current
 
 

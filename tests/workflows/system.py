@@ -99,11 +99,11 @@ class System:
     def approve(self, number: str) -> httpx2.Response:
         return self.post("cpi", f"/{number}/approve", {"comment": "Go"})
 
-    def ended(self, number: str, timeout: float = 90) -> str:
+    def ended(self, number: str, timeout: float = 150) -> str:
         """Its final state, once it has one."""
         return str(self.until(lambda: (s := self.get("cpi", f"/{number}")["status"]["state"]) in ENDED and s, timeout))
 
-    def until(self, question: Callable[[], Any], timeout: float = 90) -> Any:
+    def until(self, question: Callable[[], Any], timeout: float = 150) -> Any:
         end = time.monotonic() + timeout
         while not (answer := question()):
             assert time.monotonic() < end, "it did not happen in time"
@@ -129,7 +129,7 @@ class System:
 
     # The auditor
 
-    def settle(self, timeout: float = 90) -> None:
+    def settle(self, timeout: float = 150) -> None:
         """Until everything that was to be told has been told."""
         undone = "SELECT count(*) FROM events_delivery WHERE state IN ('queued', 'sending')"
         unrouted = (

@@ -11,7 +11,7 @@ import redis
 
 from tests.workflows.system import System
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 PLACES = [
     "before_approve_commit",

@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,9 +39,15 @@ class WithCoroutines:
         await self.app(scope, receive_one, send_one)
 
 
+async def livez(request: Request) -> PlainTextResponse:
+    """200 as long as this process answers at all; asked of Django it would queue behind the work that there is."""
+    return PlainTextResponse("ok", headers={"Cache-Control": "no-store"})
+
+
 # a2wsgi's types are narrower than the protocols it speaks.
 django_behind = WithCoroutines(cast(Any, WSGIMiddleware(cast(Any, django), workers=DJANGO_THREADS)))
 routes: list[BaseRoute] = [
+    Route("/livez", livez),
     Route("/live", live),
     Route(MCP_PATH, mcp),
     Route(METADATA_PATH, metadata),

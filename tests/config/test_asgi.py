@@ -46,3 +46,9 @@ def test_a_body_arrives_whole(address):
     # Refused for want of a CSRF cookie, which is only known once the body could be read.
     answer = httpx2.post(f"{address}/accounts/login/", data={"login": "x" * 100_000, "password": "y"}, timeout=20)
     assert answer.status_code == 403
+
+
+def test_a_probe_by_address_is_answered_beside_django(address):
+    """Orchestrators ask by the address of the container, whatever ALLOWED_HOSTS says, and while all threads are at work."""
+    answer = httpx2.get(f"{address}/livez", headers={"Host": "10.1.2.3"}, timeout=20)
+    assert (answer.status_code, answer.text) == (200, "ok")

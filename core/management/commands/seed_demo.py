@@ -14,6 +14,7 @@ from core.plugins import load_callable
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # the pages need not be loaded for it, and everybody waits for the demo
     help = "Seed the demo and write var/demo.json."
 
     def handle(self, *args: Any, **options: Any) -> None:

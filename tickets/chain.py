@@ -9,8 +9,11 @@ from events.chain.keys import bounded, change_key, commit_in, is_change_address,
 from events.chain.kinds import EdgeKind, NodeKind
 from events.chain.statements import Statement
 from events.models import DomainEvent
+from tickets.states import TICKET
 
 AUDIENCE = (Capability.VIEW_TICKETS.value,)
+# Only these say how a ticket stands; others may have been written by somebody who read it a moment before.
+_MOVES = {"ticket.opened", *(edge.fact for edge in TICKET)}
 _DECISIONS = {"ticket.approved": "approved", "ticket.declined": "declined"}
 
 
@@ -18,10 +21,10 @@ def read_facts(facts: Sequence[DomainEvent]) -> Iterator[Statement]:
     """One statement on each ticket and fact; links and decisions have statements of their own."""
     for fact in facts:
         told = _statement(fact, f"ticket:{fact.subject_id}")
-        begun = fact.occurred_at if fact.type == "ticket.opened" else None
         told.name(
-            NodeKind.TICKET, ticket_key(fact.subject_id), label=fact.data.get("title"), state=fact.data.get("state"),
-            at=begun,
+            NodeKind.TICKET, ticket_key(fact.subject_id), label=fact.data.get("title"),
+            state=fact.data.get("state") if fact.type in _MOVES else None,
+            at=fact.occurred_at if fact.type == "ticket.opened" else None,
         )  # fmt: skip
         yield told
         if fact.type in ("ticket.linked", "ticket.unlinked"):

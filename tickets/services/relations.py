@@ -105,7 +105,7 @@ def link_ticket(*, ticket: Ticket, url: str, by: User, kind: str = LinkKind.OTHE
     permissions.check_can_edit(by, ticket.tenant)
     url, title = url.strip(), title.strip()
     check_link(kind, url, title)
-    lock(ticket)
+    ticket = lock(ticket)
     existing = ticket.links.filter(url=url).first()
     if existing is not None and (existing.kind, existing.title) == (kind, title):
         return existing
@@ -124,6 +124,7 @@ def link_ticket(*, ticket: Ticket, url: str, by: User, kind: str = LinkKind.OTHE
 def unlink_ticket(*, ticket: Ticket, link: int, by: User) -> None:
     """Take a link away by its id; leaves `ticket.unlinked`. NotFound when the ticket has no such link."""
     permissions.check_can_edit(by, ticket.tenant)
+    ticket = lock(ticket)
     found = ticket.links.filter(pk=link).first()
     if found is None or not found.delete()[0]:
         raise NotFound(f"{ticket.key} has no link {link}.")

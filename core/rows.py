@@ -61,19 +61,40 @@ def _written(model: type[models.Model], but: str = "") -> list[models.Field[Any,
     return [field for field in model._meta.concrete_fields if not field.primary_key and field.column != but]
 
 
+def update(row: models.Model, expected: Mapping[str, Any], **written: Any) -> bool:
+    """Write these fields where the row still has the expected ones; whether it had. The object itself stays as it is."""
+    model, given = type(row), [*written.items(), *expected.items()]
+    values = [_plain(_field(model, name), value) for name, value in given]
+    return bool(run(_update(model, tuple(written), tuple(expected)), [*values, row.pk]))
+
+
+@cache
+def _update(model: type[models.Model], written: tuple[str, ...], expected: tuple[str, ...]) -> str:
+    new = ", ".join(f"{_field(model, name).column} = %s" for name in written)
+    old = " AND ".join(f"{_field(model, name).column} = %s" for name in expected)
+    key = model._meta.pk.column
+    return f'UPDATE "{model._meta.db_table}" SET {new} WHERE {old} AND {key} = %s RETURNING {key}'  # noqa: S608 (our own columns)
+
+
+def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
+    field = model._meta.get_field(name)
+    assert isinstance(field, models.Field)
+    return field
+
+
 # Values that go to the database as they are, whatever the field.
 _AS_IT_IS = {int, str, bool, NoneType, dt.datetime, uuid.UUID}
 
 
 def prepared(row: models.Model, fields: Iterable[models.Field[Any, Any]]) -> list[Any]:
     """The values of these fields, as `run` takes them."""
-    database = connections[DEFAULT_DB_ALIAS]
-    values = []
-    for field in fields:
-        value = getattr(row, field.attname)
-        plain = type(value) in _AS_IT_IS and not isinstance(field, models.JSONField)
-        values.append(value if plain else field.get_db_prep_save(value, database))
-    return values
+    return [_plain(field, getattr(row, field.attname)) for field in fields]
+
+
+def _plain(field: models.Field[Any, Any], value: Any) -> Any:
+    if type(value) in _AS_IT_IS and not isinstance(field, models.JSONField):
+        return value
+    return field.get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
 
 
 @cache

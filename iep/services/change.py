@@ -11,12 +11,11 @@ from django.db import connection, models
 from accounts.models import Tenant, User
 from core.clock import now
 from core.errors import StaleState, WrongState
-from core.rows import build, columns, width
+from core.rows import build, columns, insert, update, width
 from core.sql import run
 from iep.errors import RevisionConflict
 from iep.models import Application, Stamp, StampRevision
 from iep.services.facts import publish_about
-from iep.services.rows import insert, update
 from iep.states import STAMP
 from iep.types import Delta
 from tickets.models import Ticket

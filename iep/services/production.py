@@ -8,10 +8,10 @@ from typing import Any
 from accounts.models import User
 from core.errors import StaleState
 from core.failpoints import failpoint
+from core.rows import insert
 from core.sql import run
 from iep.errors import Twins
 from iep.models import Application, Release, ReleaseKind, Stamp
-from iep.services.rows import insert
 from iep.validation import fold
 
 # digest and size; None where there is no file.

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from core.errors import InvalidInput, WrongState
+from core.rows import insert
 from core.sql import run
 from iep import permissions, storage
 from iep.errors import MissingBlobs, NotInDev
@@ -17,7 +18,6 @@ from iep.models import Application, Blob, Change, Module, Stamp
 from iep.services.change import check_revision, keep_revision, lock_of_ticket, take
 from iep.services.facts import publish_about
 from iep.services.production import contents_of
-from iep.services.rows import insert
 from iep.states import Stage
 from iep.types import Delta, File, Manifest
 from iep.validation import SPECIFIERS, check_files, fold, is_digest, read_specifiers

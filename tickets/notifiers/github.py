@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -15,15 +14,18 @@ from events.connections.errors import Missing
 from events.connections.github import Change, GitHub, change_at
 from events.connections.marks import PULL_COMMENT
 from events.connections.milestones import Milestone, milestone_of, tickets_of
-from events.connections.services import names_of
+from events.connections.notifier import ConnectionNotifier
 from events.models import ChainEdge, Connection, ConnectionKind, Delivery, DomainEvent, OutsideMark
 from tickets.models import TicketLink
 
 MOST_CHANGES = 20
 
 
-class GitHubNotifier:
-    """Each connection a lane of its own; only commits and pull requests that a ticket is linked to are touched."""
+class GitHubNotifier(ConnectionNotifier[GitHub]):
+    """Only commits and pull requests that a ticket is linked to are touched."""
+
+    kind = ConnectionKind.GITHUB
+    system = GitHub
 
     def recipients(self, fact: DomainEvent) -> list[str]:
         if fact.tenant_id is None or not tickets_of(fact):
@@ -31,37 +33,12 @@ class GitHubNotifier:
         found = Connection.objects.filter(tenant=fact.tenant_id, kind=ConnectionKind.GITHUB, active=True)
         return [str(pk) for pk in found.order_by("pk").values_list("pk", flat=True)]
 
-    def names(self, recipients: Collection[str]) -> dict[str, str]:
-        return names_of(recipients)
-
-    def send(self, delivery: Delivery) -> dict[str, Any]:
-        with self.session() as send:
-            return send(delivery)
-
-    @contextmanager
-    def session(self) -> Iterator[Callable[[Delivery], dict[str, Any]]]:
-        """One GitHub and its connections for as long as there is something to tell it."""
-        systems: dict[str, GitHub] = {}
-
-        def send(delivery: Delivery) -> dict[str, Any]:
-            connection = Connection.objects.filter(
-                pk=delivery.recipient, kind=ConnectionKind.GITHUB, active=True
-            ).first()  # fmt: skip
-            if connection is None:
-                return {"skipped": "the connection was taken away or is switched off"}
-            milestone = milestone_of(delivery.fact)
-            changes = _changes(connection, delivery.fact.tenant_id or 0, milestone.tickets) if milestone else {}
-            if milestone is None or not milestone.standing or not changes:
-                return {"skipped": "no commit or pull request is linked"}
-            if delivery.recipient not in systems:
-                systems[delivery.recipient] = GitHub(connection)
-            return _tell(systems[delivery.recipient], delivery.fact, milestone, changes)
-
-        try:
-            yield send
-        finally:
-            for system in systems.values():
-                system.__exit__()
+    def tell(self, delivery: Delivery, connection: Connection, reach: Callable[[], GitHub]) -> dict[str, Any]:
+        milestone = milestone_of(delivery.fact)
+        changes = _changes(connection, delivery.fact.tenant_id or 0, milestone.tickets) if milestone else {}
+        if milestone is None or not milestone.standing or not changes:
+            return {"skipped": "no commit or pull request is linked"}
+        return _tell(reach(), delivery.fact, milestone, changes)
 
 
 def _changes(connection: Connection, tenant: int, tickets: tuple[str, ...]) -> dict[Change, str]:

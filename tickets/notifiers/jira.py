@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -12,15 +11,18 @@ from django.db import IntegrityError, transaction
 from events.connections.errors import Missing
 from events.connections.jira import Jira
 from events.connections.milestones import Milestone, milestone_of, tickets_of
-from events.connections.services import names_of
+from events.connections.notifier import ConnectionNotifier
 from events.models import Connection, ConnectionKind, Delivery, DomainEvent
 from events.types import DeliveryRefused
 from tickets.models import JiraProject, Ticket, TicketIssue
 from tickets.types import ISSUE_LABEL, JIRA_SURFACE, origin_of
 
 
-class JiraNotifier:
-    """Each connection a lane of its own; what a Jira brought about is not told back to it."""
+class JiraNotifier(ConnectionNotifier[Jira]):
+    """What a Jira brought about is not told back to it."""
+
+    kind = ConnectionKind.JIRA
+    system = Jira
 
     def recipients(self, fact: DomainEvent) -> list[str]:
         """The Jiras of the tenant that have an issue of one of the tickets, or are to get one."""
@@ -35,33 +37,8 @@ class JiraNotifier:
             found |= set(_wanting_an_issue(fact).values_list("connection", flat=True))
         return [str(pk) for pk in sorted(found) if not _came_from(fact, pk)]
 
-    def names(self, recipients: Collection[str]) -> dict[str, str]:
-        return names_of(recipients)
-
-    def send(self, delivery: Delivery) -> dict[str, Any]:
-        with self.session() as send:
-            return send(delivery)
-
-    @contextmanager
-    def session(self) -> Iterator[Callable[[Delivery], dict[str, Any]]]:
-        """One Jira and its connections for as long as there is something to tell it."""
-        systems: dict[str, Jira] = {}
-
-        def send(delivery: Delivery) -> dict[str, Any]:
-            connection = Connection.objects.filter(
-                pk=delivery.recipient, kind=ConnectionKind.JIRA, active=True
-            ).first()  # fmt: skip
-            if connection is None:
-                return {"skipped": "the connection was taken away or is switched off"}
-            if delivery.recipient not in systems:
-                systems[delivery.recipient] = Jira(connection)
-            return _tell(systems[delivery.recipient], delivery)
-
-        try:
-            yield send
-        finally:
-            for system in systems.values():
-                system.__exit__()
+    def tell(self, delivery: Delivery, connection: Connection, reach: Callable[[], Jira]) -> dict[str, Any]:
+        return _tell(reach(), delivery)
 
 
 def _came_from(fact: DomainEvent, connection: int) -> bool:

@@ -324,7 +324,6 @@ SUBSCRIBERS |= outside_channels()
 NOTICES = [
     "promotions.notifiers.notices.NOTICES",
     "tickets.notifiers.notices.NOTICES",
-    "iep.notifiers.releases.NOTICES",
     "iep.notifiers.notices.NOTICES",
     "events.notifiers.operations.NOTICES",
     "events.notifiers.digest.NOTICES",

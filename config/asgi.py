@@ -8,12 +8,11 @@ from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.wsgi import application as django
+from core.health import livez
 from events.live.routes import live
 from iep.serving.hosts import PreviewHosts
 from iep.serving.routes import EntryPoints
@@ -37,11 +36,6 @@ class WithCoroutines:
             await send(message)
 
         await self.app(scope, receive_one, send_one)
-
-
-async def livez(request: Request) -> PlainTextResponse:
-    """200 as long as this process answers at all; asked of Django it would queue behind the work that there is."""
-    return PlainTextResponse("ok", headers={"Cache-Control": "no-store"})
 
 
 # a2wsgi's types are narrower than the protocols it speaks.

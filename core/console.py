@@ -12,7 +12,7 @@ from django.utils.cache import patch_vary_headers
 
 from core.errors import DomainError
 
-_OTHER_FACES = ("/v1/", "/api/", "/admin/", "/apps/", "/webhooks/", "/static/", "/livez", "/readyz", "/metrics")
+_OTHER_FACES = ("/v1/", "/api/", "/admin/", "/apps/", "/webhooks/", "/static/", "/readyz", "/metrics")
 
 
 class ConsoleMiddleware:

@@ -14,6 +14,8 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 
 from core.plugins import load_callable
 
@@ -23,9 +25,9 @@ BEAT_IS_LATE = 60
 Check = Callable[[], dict[str, Any]]
 
 
-def livez(request: HttpRequest) -> HttpResponse:
-    """200 as long as the process answers at all."""
-    return HttpResponse("ok", content_type="text/plain")
+async def livez(request: Request) -> PlainTextResponse:
+    """200 as long as this process answers at all; answered beside Django, where it would queue behind the work there is."""
+    return PlainTextResponse("ok", headers={"Cache-Control": "no-store"})
 
 
 def readyz(request: HttpRequest) -> JsonResponse:

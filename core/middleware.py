@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,100}")
 _FACES = {"/v1/": "rest", "/api/": "rest", "/admin/": "admin", "/webhooks/": "webhook"}
-_QUIET = ("/livez", "/readyz", "/metrics", "/static/")
+_QUIET = ("/readyz", "/metrics", "/static/")
 
 
 class RequestContextMiddleware:

@@ -5,7 +5,6 @@ from django.urls import path
 from core import health, views
 
 urlpatterns = [
-    path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("theme/", views.set_theme, name="set_theme"),

@@ -1,4 +1,4 @@
-"""/livez, /readyz and /metrics: what they tell, and to whom."""
+"""/readyz and /metrics: what they tell, and to whom; /livez is asked in tests/config/test_asgi.py."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from promotions.services import approve_request
 @pytest.fixture
 def client() -> Client:
     return Client()
-
-
-def test_a_process_that_answers_lives(client):
-    assert client.get("/livez").content == b"ok"
 
 
 def test_readiness_names_each_part_and_a_missing_beat_does_not_make_it_unready(db, client):

@@ -112,7 +112,7 @@ def test_a_delivery_runs_under_the_id_of_its_fact(db) -> None:
 
 def test_an_answer_names_the_id_of_its_request_and_takes_over_only_plain_ones() -> None:
     client = Client()
-    given = client.get("/livez", headers={"X-Request-ID": "abcdef-12345"})
+    given = client.get("/v1/nothing-here", headers={"X-Request-ID": "abcdef-12345"})
     assert given.headers["X-Request-ID"] == "abcdef-12345"
-    strange = client.get("/livez", headers={"X-Request-ID": "line one; drop"})
+    strange = client.get("/v1/nothing-here", headers={"X-Request-ID": "line one; drop"})
     assert strange.headers["X-Request-ID"] not in {"", "line one; drop"}

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.errors import InvalidInput, NotFound
+from core.paging import read_key
 from iep import services, wire
 from iep.api import answers, forms
 from iep.api.views import READ, RELEASE, IepApiView
@@ -45,7 +46,7 @@ class KeyRevokeView(IepApiView):
         """Trust a key no more, nor what it signed before; safe to repeat."""
         self.body(forms.ReopenFields)
         keys = SigningKey.objects.filter(application=self.application(app))
-        found = keys.filter(pk=int(key)).select_related("application__tenant").first() if _is_number(key) else None
+        found = keys.filter(pk=read_key(key) or 0).select_related("application__tenant").first()
         if found is None:
             raise NotFound("The application has no key with this number.")
         return Response(wire.render_key(services.revoke_signing_key(key=found, by=self.user)))
@@ -77,7 +78,3 @@ def _bytes(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidInput({"signature": ["Send the 64 bytes of the signature as base64."]}) from error
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 18

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,6 @@ from iep.services import promote_stamp
 from iep.services.change import load
 from iep.serving.hosts import PreviewHosts, address_of, label_in, label_of
 from tests.iep.conftest import digest_of
-from tests.loops import run
 
 pytestmark = pytest.mark.django_db
 NEW = b'export const cart = "new";'
@@ -141,5 +141,5 @@ def test_only_previews_are_on_their_hosts(host, method, path, answered):
         pass
 
     headers = [(b"host", host.encode())]
-    run(PreviewHosts(behind)({"type": "http", "method": method, "path": path, "headers": headers}, None, send))  # type: ignore[arg-type]
+    asyncio.run(PreviewHosts(behind)({"type": "http", "method": method, "path": path, "headers": headers}, None, send))  # type: ignore[arg-type]
     assert bool(reached) == answered

@@ -16,7 +16,6 @@ from iep.models import Application
 from iep.serving import origins, routes
 from iep.serving.routes import EntryPoints
 from tests.iep.conftest import BASE, digest_of
-from tests.loops import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,7 +51,7 @@ def asks(*paths: str, **headers: str) -> list[tuple[int, dict[str, str], bytes]]
         app._threads.shutdown()
         return answers
 
-    return run(all_of_them())
+    return asyncio.run(all_of_them())
 
 
 def test_a_module_is_immutable_and_only_what_it_is(shop):
@@ -150,7 +149,7 @@ def test_answers_at_hand_stay_within_their_bytes(shop, monkeypatch):
         app._threads.shutdown()
         return app
 
-    app = run(story())
+    app = asyncio.run(story())
     assert list(app._kept) == [f"/iep/map/{made.digest}.json"]
     assert app._kept_bytes == len(made.document)
 
@@ -173,7 +172,7 @@ def test_the_pointer_follows_production(shop, release, monkeypatch):
         app._threads.shutdown()
         return [first, same, then]
 
-    first, same, then = run(story())
+    first, same, then = asyncio.run(story())
     assert (first[0], same[0], then[0]) == (200, 304, 200)
     assert first[1]["cache-control"] == "no-cache"
     assert digest_of(b"new") in then[2].decode()

@@ -19,7 +19,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests import loops
 from tests.stack.running import ROOT, newcomer
 from tests.workflows.system import System
 from tickets.mcp.clients import ToolRefused, Tools, connect
@@ -169,7 +168,7 @@ def drive(system: System, who: str, story: Callable[[Tools], Awaitable[Any]]) ->
         async with connect(system.demo["url"], system.demo["users"][who]["token"]) as tools:
             return await story(tools)
 
-    return loops.run(run())
+    return asyncio.run(run())
 
 
 async def careful(

@@ -9,7 +9,6 @@ from accounts.selectors import Grants
 from events.live.routes import Live
 from events.live.streams import HEARTBEAT, QUEUED, Line, Stream, make_frame
 from events.live.visitors import Credential, Visitor
-from tests import loops
 
 NOBODY = Visitor(7, False, Grants(frozenset(), {}))
 CPI = Visitor(8, False, Grants(frozenset(), {1: frozenset({Capability.VIEW_PROMOTIONS.value})}))
@@ -79,7 +78,7 @@ def serve(stream: Stream, send, then) -> None:
         scope = {"type": "http", "method": "GET", "headers": [(b"cookie", b"sessionid=x")], "query_string": b""}
         await asyncio.wait_for(asyncio.gather(live(scope, receive, send), then()), 5)
 
-    loops.run(both())
+    asyncio.run(both())
 
 
 def test_silence_gets_a_sign_of_life_and_goodbye_ends_the_answer():

@@ -16,7 +16,6 @@ from events.tracker import records
 from events.tracker.pb.tracker.event.v1alpha1 import event_pb2 as pb
 from tests.events.tracker.conftest import columns
 from tests.events.tracker.rpc import start_server
-from tests.loops import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,7 +75,7 @@ def test_grpclib_records_reads_and_is_refused_with_the_right_codes(port, bearer,
                     await ask(channel, "GetEvent", request, metadata)
                 assert refused.value.status == status
 
-    run(talk())
+    asyncio.run(talk())
 
 
 def test_grpclib_watches_what_happens(port, bearer, tenant, devops):
@@ -91,7 +90,7 @@ def test_grpclib_watches_what_happens(port, bearer, tenant, devops):
             await ask(channel, "CreateEvent", {**DEPLOYMENT, "title": "Another"}, bearer)
             return [*heard, *await later]
 
-    heard = run(talk())
+    heard = asyncio.run(talk())
     assert [one["kind"] for one in heard] == ["recorded", "changed", "recorded"]
     assert heard[0]["id"] == str(first.pk)
     assert heard[2]["event"]["title"] == "Another"

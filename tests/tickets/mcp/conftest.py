@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -13,7 +14,6 @@ from mcp.client.streamable_http import streamable_http_client
 
 from accounts.models import User
 from accounts.services import issue_token
-from tests import loops
 from tests.events.live.conftest import Server, run_server
 
 SCOPES = ("tickets:read", "tickets:write", "tickets:work")
@@ -64,7 +64,7 @@ class Mcp:
             async with httpx2.AsyncClient(timeout=30) as _:
                 return await _with_clients(self.url, list(tokens), mode, [], story)
 
-        return loops.run(run())
+        return asyncio.run(run())
 
     def post(self, body: Any, token: str = "", **headers: str) -> httpx2.Response:
         given = {"Content-Type": "application/json", **headers}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from accounts.roles import Role
 from benchmarks.mcp_tool import CROWD, crowd
 from config.asgi import DJANGO_THREADS
-from tests import loops
 from tests.events.live.conftest import database_url
 from tests.tickets.mcp.conftest import secret
 from tickets.mcp.calls import THREADS
@@ -23,7 +24,7 @@ def test_two_hundred_clients_are_all_served(mcp, make_user, tenant):
     people = [make_user(f"devops{number}", tenant, Role.DEVOPS) for number in range(10)]
     ensure_project(key="p", by=people[0], tenant=tenant)
     port = int(mcp.site.rpartition(":")[2])
-    taken, failed, alive, most = loops.run(crowd(port, [secret(user) for user in people], 3, database_url()))
+    taken, failed, alive, most = asyncio.run(crowd(port, [secret(user) for user in people], 3, database_url()))
     assert failed == []
     assert len(taken) >= CROWD, "each client was served at least once"
     assert len(taken) == Ticket.objects.count()

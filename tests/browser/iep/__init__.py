@@ -1,0 +1,1 @@
+"""Import maps in Chromium."""

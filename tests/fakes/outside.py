@@ -9,6 +9,8 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.fakes.listening import Listening
+
 
 class Refusal(Exception):
     """What a fake answers instead."""
@@ -18,7 +20,7 @@ class Refusal(Exception):
         self.status, self.body = status, body
 
 
-class FakeSystem:
+class FakeSystem(Listening):
     """Answers `method path` by its `answer`; knows who may ask, what was asked, and which troubles are to come.
 
     Troubles: status (with "status", "headers"), hang, drop (does what was asked, then says nothing), slow, trickle.
@@ -28,21 +30,8 @@ class FakeSystem:
         self.calls: list[str] = []
         self.troubles: list[dict[str, Any]] = []
         self.lock = threading.RLock()
-        self.release = threading.Event()
         handler = type("Bound", (Handler,), {"system": self})
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Any:
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release.set()
-        self.server.shutdown()
-        self.server.server_close()
+        self.url = self.listen(handler, port)
 
     def misbehave(self, do: str, times: int = 1, *, only: str = "", **how: Any) -> None:
         """`only`: what the call has to begin with, such as "POST /rest"."""

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from events.slack.signatures import SIGNATURE_HEADER, TIME_HEADER, sign
+from tests.fakes.listening import Listening
 
 TEAM = "T0STAGEPASS"
 PEOPLE = {"U0PIERRE": "Pierre Durand", "U0JEAN": "Jean Dupont", "U0CLAIRE": "Claire Martin", "U0VICTOR": "Victor Noël"}
@@ -29,7 +30,7 @@ CHANNELS = {"C0RELEASES": "releases", "C0OTHER": "other"}
 TYPES = {"header", "section", "context", "actions", "divider"}
 
 
-class Slack:
+class Slack(Listening):
     """What Slack knows: messages, open forms, what it has said to whom alone."""
 
     def __init__(self, token: str, secret: str, app: str, port: int = 0) -> None:
@@ -43,21 +44,8 @@ class Slack:
         self.archived: set[str] = set()
         self.post_to_app: Callable[[str, bytes, dict[str, str]], int] | None = None
         self.lock = threading.RLock()
-        self.release = threading.Event()
         handler = type("Bound", (Handler,), {"slack": self})
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/"
-
-    def __enter__(self) -> Slack:
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release.set()
-        self.server.shutdown()
-        self.server.server_close()
+        self.url = self.listen(handler, port) + "/"
 
     def misbehave(self, do: str, times: int = 1, **how: Any) -> None:
         self.troubles += [{"do": do, **how} for _ in range(times)]

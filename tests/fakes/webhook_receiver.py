@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 import time
 from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.fakes.listening import Listening
 
-class Receiver:
+
+class Receiver(Listening):
     """Listens on a free port; `behaviour` is a status to answer, or hang, drop, trickle, redirect, slow."""
 
     def __init__(self) -> None:
@@ -23,7 +24,6 @@ class Receiver:
         self.forged = 0
         self.calls = 0
         self.connections = 0
-        self.release = threading.Event()
         receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -42,19 +42,7 @@ class Receiver:
             def do_POST(self) -> None:
                 receiver.take(self)
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/hook"
-
-    def __enter__(self) -> Receiver:
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release.set()
-        self.server.shutdown()
-        self.server.server_close()
+        self.url = self.listen(Handler) + "/hook"
 
     def take(self, handler: Any) -> None:
         self.calls += 1

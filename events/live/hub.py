@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ KEPT = 1000  # the newest facts, for those who come back
 REPLAYED = 200  # more than this is sooner fetched by loading the page again
 READ_AT_ONCE = 500
 READ_SECONDS = 15.0
+GATHER_SECONDS = 0.02  # between two reads: whatever comes meanwhile is read at once
 POLL_SECONDS = 5.0  # in case an announcement was lost, for example behind a pooler
 HEARTBEAT_SECONDS = 15.0
 STUCK_SECONDS = 20.0
@@ -59,6 +61,7 @@ class Hub:
         self.recent: deque[Line] = deque(maxlen=KEPT)
         self.head = 0
         self.listening = asyncio.Event()
+        self._opening = asyncio.Event()
         self.stopping = False
         self._per_user: Counter[int] = Counter()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="live")
@@ -100,6 +103,7 @@ class Hub:
         NotLoggedIn, NotAllowed; Full beyond the limits; Unavailable while the fact log cannot be read.
         """
         self.start()
+        self._opening.set()
         visitor = await self.identify(credential)
         try:
             async with asyncio.timeout(5):
@@ -157,6 +161,7 @@ class Hub:
                     pause = 0.1
                     while True:
                         await self._wait_and_read(connection)
+                        await self._gather()
             except (psycopg.Error, OSError, TimeoutError) as error:
                 log.warning("live.database_lost", error=str(error))
             except Exception:  # the stream must outlive a mistake of ours, and tell of it
@@ -164,6 +169,13 @@ class Hub:
             self.listening.clear()
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
+
+    async def _gather(self) -> None:
+        """A pause in which facts may come together, unless somebody opens a stream."""
+        self._opening.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_SECONDS):
+                await self._opening.wait()
 
     async def _wait_and_read(self, connection: psycopg.AsyncConnection[Any]) -> None:
         people = set()

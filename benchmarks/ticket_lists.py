@@ -47,7 +47,10 @@ PAGES = {
     "list, frequent label": "view=list&label=backend",
     "list, rare word": "view=list&q=walrus",
     "list, frequent word": "view=list&q=refund",
-    "list, by key": "view=list&q=T-4711",
+    "list, by key": "view=list&q=T-47110",
+    "list, a key's beginning": "view=list&q=T-471",
+    "list, many keys": "view=list&q=T-47",
+    "list, second page": "view=list&q=refund&before=90000",
     "list, no such": "view=list&q=neverwritten",
     "list, an old page": "view=list&before=5000",
 }
@@ -55,6 +58,11 @@ READS: dict[str, dict[str, Any]] = {
     "read: open": {"status": "open"},
     "read: at a stage": {"stage": "tester"},
     "read: blocked": {"blocked": True},
+    "read: blocked bugs": {"blocked": True, "type": "bug"},
+    "read: not blocked": {"blocked": False},
+    "read: frequent label": {"label": "backend"},
+    "read: open, freq. label": {"label": "backend", "status": "open"},
+    "read: frequent word": {"q": "refund"},
     "read: by author": {"author": "small@example.com"},
     "read: parts of one": {"parent": "T-4000"},
     "read: due": {"due": 30},
@@ -94,8 +102,11 @@ JOIN accounts_user AS author ON author.email = CASE WHEN rare THEN 'small@exampl
 ORDER BY n
 """.replace("hashint8(n) & 65535 %%", "(hashint8(n) & 65535) %%")
 AROUND = (
+    # Those of all sizes wait for what is done; only some of the oldest still have to wait.
     "INSERT INTO tickets_dependency (ticket_id, blocker_id, created_at)"
     " SELECT id, id - 1, now() FROM tickets_ticket WHERE id > %(before)s AND id %% 100 = 0",
+    "INSERT INTO tickets_dependency (ticket_id, blocker_id, created_at)"
+    " SELECT id, id - 10, now() FROM tickets_ticket WHERE id > %(before)s AND id <= 8000 AND id %% 100 IN (27, 41)",
     "UPDATE tickets_ticket SET parent_id = 4000 WHERE id BETWEEN 4001 AND 4020 AND id > %(before)s",
     "INSERT INTO tickets_ticket_assignees (ticket_id, user_id)"
     " SELECT ticket.id, person.id FROM tickets_ticket AS ticket JOIN accounts_user AS person"

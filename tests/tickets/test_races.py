@@ -201,6 +201,28 @@ def test_half_a_cycle_each(round, make_ticket, devops):
     assert Dependency.objects.count() == 2
 
 
+@pytest.mark.parametrize("round", range(5))
+def test_a_blocker_that_is_done_just_now_holds_nothing(round, make_ticket, devops):
+    ticket, blocker = make_ticket("T-1"), make_ticket("T-2")
+    outcomes = at_once(
+        lambda: add_dependency(ticket=ticket, blocker=blocker, by=devops),
+        lambda: close_ticket(ticket=blocker, by=devops),
+    )
+    assert len(winners(outcomes)) == 2
+    assert Dependency.objects.get().holds is False
+
+
+@pytest.mark.parametrize("round", range(5))
+def test_relations_of_the_same_tickets_wait_for_each_other(round, make_ticket, devops):
+    first, second = make_ticket("T-1"), make_ticket("T-2")
+    outcomes = at_once(
+        lambda: edit_ticket(ticket=first, by=devops, parent="T-2"),
+        lambda: add_dependency(ticket=second, blocker=first, by=devops),
+        lambda: edit_ticket(ticket=first, by=devops, parent=""),
+    )
+    assert len(winners(outcomes)) == 3
+
+
 def test_two_edits_of_one_version_have_one_winner(ticket, devops):
     outcomes = at_once(
         *(lambda title=title: edit_ticket(ticket=ticket, by=devops, title=title, version=1) for title in "abcd")

@@ -1,6 +1,7 @@
 """Tables of projects, tickets, their work and the coordinators' reading marks."""
 
 from tickets.models.coordination import ConsumerPosition, EventMark
+from tickets.models.labels import TicketLabel
 from tickets.models.outside import JiraProject, TicketIssue
 from tickets.models.projects import Project
 from tickets.models.tickets import Comment, Dependency, Ticket, TicketLink, TicketQuerySet
@@ -17,6 +18,7 @@ __all__ = [
     "StageTaskQuerySet",
     "Ticket",
     "TicketIssue",
+    "TicketLabel",
     "TicketLink",
     "TicketQuerySet",
     "Worker",

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from accounts.models import Tenant, User
 from accounts.roles import Capability
+from tickets.models.labels import OF_DEPENDENCIES, OF_TICKETS
 from tickets.models.projects import Project, tenant_rule
-from tickets.states import CLOSED, SATISFIED, State, TaskState
+from tickets.states import CLOSED, State, TaskState
 from tickets.types import PLANNED, CommentKind, LinkKind, PlanStep, Priority, TicketType
 
 SEARCH_VECTOR = SearchVector("key", "title", "description", config="simple")
@@ -47,7 +48,7 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
 
 def _waits_for_another() -> Exists:
-    return Exists(Dependency.objects.filter(ticket=OuterRef("pk")).exclude(blocker__state__in=SATISFIED))
+    return Exists(Dependency.objects.filter(ticket=OuterRef("pk"), holds=True))
 
 
 class Ticket(models.Model):
@@ -114,6 +115,7 @@ class Ticket(models.Model):
             GinIndex(fields=["labels"], name="ticket_labels"),
             GinIndex(SEARCH_VECTOR, name="ticket_text"),
         ]
+        triggers = OF_TICKETS
 
     def __str__(self) -> str:
         return self.key
@@ -185,6 +187,9 @@ class Dependency(models.Model):
 
     ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="dependencies")
     blocker = models.ForeignKey(Ticket, on_delete=models.PROTECT, related_name="dependents")
+    # Both are set by the database, here and where the blocker's state changes.
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False, editable=False)
+    holds = models.BooleanField(default=True, editable=False, help_text="Whether the blocker is not done yet.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -194,6 +199,11 @@ class Dependency(models.Model):
             models.UniqueConstraint(fields=["ticket", "blocker"], name="dependency_once"),
             models.CheckConstraint(condition=~Q(ticket=F("blocker")), name="dependency_on_another"),
         ]
+        indexes = [
+            models.Index(fields=["tenant", "-ticket"], condition=Q(holds=True), name="dependency_holds_in_tenant"),
+            models.Index(fields=["-ticket"], condition=Q(holds=True), name="dependency_holds"),
+        ]
+        triggers = OF_DEPENDENCIES
 
     def __str__(self) -> str:
         return f"{self.ticket_id} needs {self.blocker_id}"

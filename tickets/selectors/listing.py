@@ -2,7 +2,7 @@
 
 PostgreSQL would find a page of the newest that match by walking all tickets from the newest on, and where few match that
 walk does not end. So what is few by its nature (what a text finds, what a person has) is read first, without an order,
-off its own index; the rest is walked state by state on indexes that hold what the filters ask for.
+off its own index; the rest is walked state by state on indexes that hold what the filters ask for, or as newest.py does it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from accounts.models import User
+from accounts.roles import Capability
 from core.counts import counts_up_to, run_together, select_of, spell_count
-from tickets.models import Ticket, TicketQuerySet
+from tickets.models import Dependency, Ticket, TicketQuerySet
+from tickets.models.projects import tenant_ids
+from tickets.selectors.newest import ByState, newest_blocked, newest_of_label, newest_with_words
 from tickets.selectors.tickets import TicketFilter, list_tickets
+from tickets.selectors.words import Words, without_nul
 from tickets.states import UNCLOSED, State
 
 MAX_PAGE = 200
@@ -31,7 +35,11 @@ def page_tickets(
     limit = max(1, min(limit, MAX_PAGE))
     narrowed = narrowed or TicketFilter()
     tickets = list_tickets(user=user, narrowed=narrowed)
+    if narrowed.blocked:
+        return _page(_blocked(user, narrowed, before, limit + 1), before, limit)
     hits = _hits(tickets, narrowed, rare)
+    if hits is None and narrowed.is_of_a_label:
+        hits, _ = _newest(user, narrowed, tickets, narrowed.wanted_states, newest=limit + 1, limit=limit, before=before)
     if hits is not None:
         return _page([pk for found in hits.values() for pk in found], before, limit)
     older = tickets if before is None else tickets.filter(pk__lt=before)
@@ -63,7 +71,7 @@ def list_by_state(
     hits = _hits(tickets, narrowed, rare)
     if hits is None:
         most = COUNT_LIMIT if narrowed.is_plain else limit
-        newest, counts = _newest(tickets, State.values, limit + 1, most, before)
+        newest, counts = _newest(user, narrowed, tickets, State.values, newest=limit + 1, limit=most, before=before)
     else:
         newest, counts, most = hits, {state: len(found) for state, found in hits.items()}, COUNT_LIMIT
     ids = [pk for state in chosen for pk in newest.get(state, ())]
@@ -93,7 +101,7 @@ def board(*, user: User, narrowed: TicketFilter | None = None, per_column: int =
     hits = _hits(tickets, narrowed, rare)
     if hits is None:
         most = COUNT_LIMIT if narrowed.is_plain else per_column
-        newest, counts = _newest(tickets, states, per_column + 1, most)
+        newest, counts = _newest(user, narrowed, tickets, states, newest=per_column + 1, limit=most)
     else:
         newest, counts, most = hits, {state: len(found) for state, found in hits.items()}, COUNT_LIMIT
     shown = [pk for found in newest.values() for pk in sorted(found, reverse=True)[:per_column]]
@@ -101,9 +109,6 @@ def board(*, user: User, narrowed: TicketFilter | None = None, per_column: int =
     for ticket in _rows(shown):
         rows.setdefault(ticket.state, []).append(ticket)
     return [Column(state, State(state).label, rows[state], counts.get(state, 0), most) for state in states]
-
-
-ByState = dict[str, list[int]]
 
 
 def _hits(tickets: TicketQuerySet, narrowed: TicketFilter, rare: int) -> ByState | None:
@@ -130,10 +135,35 @@ def _expected(tickets: TicketQuerySet) -> int:
     return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
 
 
+def _blocked(user: User, narrowed: TicketFilter, before: int | None, newest: int) -> list[int]:
+    """The newest that wait for another one: few among all, and those that hold them are on indexes of their own."""
+    if narrowed == TicketFilter(blocked=True):
+        return newest_blocked(tenant_ids(user, Capability.VIEW_TICKETS), newest, before)
+    those = list_tickets(user=user, narrowed=replace(narrowed, blocked=None)).order_by()
+    holding = Dependency.objects.filter(holds=True, ticket__in=those.values("pk"))
+    older = holding if before is None else holding.filter(ticket__lt=before)
+    return list(older.order_by("-ticket_id").values_list("ticket_id", flat=True).distinct()[:newest])
+
+
 def _newest(
-    tickets: TicketQuerySet, states: Sequence[str], newest: int, limit: int, before: int | None = None
-) -> tuple[ByState, dict[str, int]]:
+    user: User, narrowed: TicketFilter, tickets: TicketQuerySet, states: Sequence[str], *, newest: int, limit: int,
+    before: int | None = None,
+) -> tuple[ByState, dict[str, int]]:  # fmt: skip
     """Up to `newest` of each state, older than `before`, and counts that stop at `limit` + 1: one query."""
+    if narrowed.is_of_a_label:
+        tenants = tenant_ids(user, Capability.VIEW_TICKETS)
+        older, latest = newest_of_label(without_nul(narrowed.label), tenants, states, newest, before)
+        return older, {state: len(ids) for state, ids in latest.items()}
+    if narrowed.q:
+        those = list_tickets(user=user, narrowed=replace(narrowed, q=""))
+        older, latest = newest_with_words(those, Words.of(narrowed.q), states, newest, before)
+        return older, {state: len(ids) for state, ids in latest.items()}
+    return _walked(tickets, states, newest, limit, before)
+
+
+def _walked(
+    tickets: TicketQuerySet, states: Sequence[str], newest: int, limit: int, before: int | None
+) -> tuple[ByState, dict[str, int]]:
     older = tickets if before is None else tickets.filter(pk__lt=before)
     counted = limit >= newest or before is not None
     selects = counts_up_to(limit, {state: [tickets.filter(state=state)] for state in states}) if counted else []

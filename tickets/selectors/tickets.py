@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q, QuerySet
 
 from accounts.models import Tenant, User
@@ -18,7 +17,7 @@ from core.sql import run
 from events.models import DomainEvent
 from tickets.models import Project, Ticket, TicketQuerySet
 from tickets.models.projects import tenant_ids
-from tickets.models.tickets import SEARCH_VECTOR
+from tickets.selectors.words import Words, without_nul
 from tickets.states import CLOSED, UNCLOSED, State
 
 MAX_NAMED = 300
@@ -55,7 +54,11 @@ def find_ticket(*, user: User, key: str, tenant: str = "") -> Ticket:
     NotFound says the same for none and for hidden ones; Conflict (ambiguous_key) when several tenants have it and
     `tenant` (a slug) names none.
     """
-    wanted = {"key": _plain(key), "slug": _plain(tenant), "tenants": tenant_ids(user, Capability.VIEW_TICKETS)}
+    wanted = {
+        "key": without_nul(key),
+        "slug": without_nul(tenant),
+        "tenants": tenant_ids(user, Capability.VIEW_TICKETS),
+    }
     found = [_read(row) for row in run(_FIND, wanted)]
     if not found:
         raise NotFound(f"Ticket '{key[:100]}' not found")
@@ -68,11 +71,6 @@ def find_ticket(*, user: User, key: str, tenant: str = "") -> Ticket:
             details={"tenants": slugs},
         )
     return found[0]
-
-
-def _plain(text: str) -> str:
-    """PostgreSQL takes no NUL; nothing is called so."""
-    return text.replace("\x00", "\ufffd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +103,17 @@ class TicketFilter:
         return bool(self.q or self.assignee or self.assigned_to is not None or self.author or self.parent or self.label)
 
     @property
+    def is_of_a_label(self) -> bool:
+        """Whether nothing narrows it but a label and states."""
+        return bool(self.label) and replace(self, states=(), status="") == TicketFilter(label=self.label)
+
+    @property
+    def wanted_states(self) -> list[str]:
+        """The states it lets through, each of which is known."""
+        open_or_closed = {"open": UNCLOSED, "closed": CLOSED}.get(self.status, tuple(State))
+        return [state.value for state in open_or_closed if not self.states or state.value in self.states]
+
+    @property
     def is_plain(self) -> bool:
         """Whether nothing narrows it but place and state, for which the indexes have counts at hand."""
         place = TicketFilter(project=self.project, project_ids=self.project_ids, tenant=self.tenant)
@@ -122,7 +131,7 @@ def list_tickets(*, user: User, narrowed: TicketFilter | None = None) -> TicketQ
     if narrowed.blocked is not None:
         tickets = tickets.blocked(narrowed.blocked)
     if narrowed.q:
-        tickets = _search(tickets, narrowed.q)
+        tickets = Words.of(narrowed.q).among(tickets)
     return tickets.as_rows()
 
 
@@ -132,14 +141,14 @@ def _rule(user: User, narrowed: TicketFilter) -> Q:
     if narrowed.status:
         rule &= Q(state__in=UNCLOSED if narrowed.status == "open" else CLOSED)
     if narrowed.label:
-        rule &= Q(labels__contains=[_plain(narrowed.label)])
+        rule &= Q(labels__contains=[without_nul(narrowed.label)])
     for path, value in (
         ("state__in", narrowed.states),
         ("due_date__lt", narrowed.due_before),
-        ("tenant__slug", _plain(narrowed.tenant)),
-        ("stage", _plain(narrowed.stage)),
-        ("type", _plain(narrowed.type)),
-        ("parent__key__iexact", _plain(narrowed.parent)),
+        ("tenant__slug", without_nul(narrowed.tenant)),
+        ("stage", without_nul(narrowed.stage)),
+        ("type", without_nul(narrowed.type)),
+        ("parent__key__iexact", without_nul(narrowed.parent)),
     ):
         if value:
             rule &= Q(**{path: value})
@@ -153,12 +162,12 @@ def _projects_and_people(user: User, narrowed: TicketFilter) -> Q:
     if narrowed.project_ids is not None:
         rule &= Q(project__in=narrowed.project_ids)
     elif narrowed.project:
-        rule &= Q(project__in=_ids(Project.objects.visible_to(user).filter(key__iexact=_plain(narrowed.project))))
+        rule &= Q(project__in=_ids(Project.objects.visible_to(user).filter(key__iexact=without_nul(narrowed.project))))
     if narrowed.assigned_to is not None:
         rule &= Q(assignees=narrowed.assigned_to)
     for path, email in (("assignees", narrowed.assignee), ("author", narrowed.author)):
         if email:
-            rule &= Q(**{f"{path}__in": _ids(User.objects.filter(email__iexact=_plain(email)))})
+            rule &= Q(**{f"{path}__in": _ids(User.objects.filter(email__iexact=without_nul(email)))})
     return rule
 
 
@@ -172,16 +181,6 @@ def _check_states(narrowed: TicketFilter) -> None:
     unknown = set(narrowed.states) - set(State.values)
     if unknown:
         raise InvalidInput({"state": [f"Choose one of: {', '.join(State.values)}."]})
-
-
-def _search(tickets: TicketQuerySet, text: str) -> TicketQuerySet:
-    """Words of key, title and description, as people type them into a search box, or the beginning of a key."""
-    text = _plain(text)[:200]
-    query = SearchQuery(text, config="simple", search_type="websearch")
-    rule = Q(search=query)
-    if " " not in text:
-        rule |= Q(key__istartswith=text)
-    return tickets.alias(search=SEARCH_VECTOR).filter(rule)
 
 
 def ticket_history(*, user: User, ticket: Ticket) -> QuerySet[DomainEvent]:

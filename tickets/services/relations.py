@@ -34,6 +34,7 @@ def add_dependency(*, ticket: Ticket, blocker: Ticket, by: User) -> Dependency:
         raise InvalidInput({"blocker": ["Both tickets have to be of the same tenant."]})
     if blocker.pk == ticket.pk:
         raise InvalidInput({"blocker": ["A ticket cannot wait for itself."]})
+    blocker = lock(blocker)  # before the lock of relations, as an edit does that gives a ticket a parent
     lock_relations(ticket)
     existing = Dependency.objects.filter(ticket=ticket, blocker=blocker).first()
     if existing is not None:
@@ -47,7 +48,7 @@ def add_dependency(*, ticket: Ticket, blocker: Ticket, by: User) -> Dependency:
             details={"cycle": way},
         )
     _check_room(ticket.dependencies.count(), "blocker")
-    dependency = Dependency.objects.create(ticket=ticket, blocker=blocker)
+    dependency = Dependency.objects.create(ticket=ticket, blocker=blocker, tenant=ticket.tenant)
     publish_about(ticket, "ticket.dependency_added", by=by, data={"blocker": blocker.key})
     return dependency
 

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tests.tickets.conftest import expire
 from tickets.models import Ticket, Worker
 from tickets.selectors import TicketFilter, board, list_by_state, page_tickets
 from tickets.services import close_ticket, ensure_project, fail_task, move_ticket
@@ -269,3 +270,18 @@ def test_a_worker_is_stopped_by_its_owner_and_by_coordinators(browse, claimed, v
     assert (claimed.state, stopped.status, stopped.stop_reason) == ("queued", "stopped", "It went astray")
     assert "It is stopped already" in browse(devops).get(STOP).content.decode()
     assert address not in browse(devops).get("/workers/").content.decode()
+
+
+def test_only_a_lease_that_runs_shows_as_held_and_every_status_narrows(browse, claimed, make_worker, viewer):
+    make_worker("tester", "tester-1")
+
+    def shown(query: str = "") -> dict[str, bool]:
+        rows = browse(viewer).get(f"/workers/{query}").context["rows"]
+        return {worker.worker_id: task is not None for worker, task, _ in rows}
+
+    assert shown() == {"architect-1": True, "tester-1": False}
+    assert shown("?status=active") == {"architect-1": True}
+    assert shown("?status=idle") == {"tester-1": False}
+    assert shown("?status=stopped") == {}
+    expire(claimed)
+    assert shown()["architect-1"] is False

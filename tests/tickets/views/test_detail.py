@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -247,3 +249,32 @@ def test_the_page_has_a_button_that_mutes_the_ticket(browse, ticket, cpi):
     assert "Hear of it again" not in page.get(f"/tickets/{ticket.key}/").content.decode()
     page.post("/notices/mute/", {"subject_type": "ticket", "subject_id": ticket.key})
     assert "Hear of it again" in page.get(f"/tickets/{ticket.key}/").content.decode()
+
+
+def test_a_link_keeps_its_kind_and_its_words(browse, ticket, devops):
+    typed = {"link-url": "https://git.example.com/1", "link-kind": "commit", "link-title": "The fix"}
+    assert browse(devops).post(f"{PAGE}link/", typed).status_code == 303
+    assert TicketLink.objects.values_list("kind", "title").get() == ("commit", "The fix")
+
+
+def test_stages_to_go_back_to_are_the_ones_done_last_first(browse, make_ticket, make_worker, devops, cpi, worker):
+    ticket = make_ticket("TICKET-001", "developer", "tester", "?sign-off")
+    for stage in ("developer", "tester"):
+        hand = make_worker(stage)
+        if not ticket.tasks.filter(worker_type=stage).exists():
+            queue_task(ticket=Ticket.objects.get(), by=devops)
+        task = claim_task(worker=hand, by=worker)
+        complete_stage(task=task, fence=task.fence, by=worker, comment="Done")
+
+    def offered(verb: str) -> list[str]:
+        form = browse(cpi).get(f"{PAGE}{verb}/").context["ask"]["form"]
+        return [value for value, _ in form.fields["back_to_step"].widget.choices]
+
+    assert offered("go-back") == ["1", "0"]
+    assert offered("decline-gate") == ["", "1", "0"]
+
+
+def test_what_the_board_refuses_it_names(browse, ticket, viewer, devops):
+    typed, htmx = {"board": "1", "start-version": "7"}, {"HX-Request": "true"}
+    told = json.loads(browse(devops).post(f"{PAGE}start/", typed, headers=htmx).headers["HX-Trigger"])
+    assert told["stagepass:say"]["refused"] == "version_conflict"

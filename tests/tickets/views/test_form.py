@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.test import Client
 
+from accounts.roles import Role
+from accounts.services import grant_role
 from tickets.models import Project, Ticket
 from tickets.services import edit_ticket
 
@@ -51,9 +53,9 @@ def test_an_ended_session_keeps_the_draft_for_the_same_person_only(devops, other
     client = Client()
     assert client.post("/tickets/new/", TYPED | {"drafted_by": str(devops.public_id)}).status_code == 302
     client.force_login(devops)
-    page = client.get("/tickets/new/").content.decode()
-    assert "Your draft is back" in page
-    assert "Give **back**" in page
+    page = client.get("/tickets/new/")
+    assert page.context["restored"] is True
+    assert "Give **back**" in page.content.decode()
     other = Client()
     other.post("/tickets/new/", TYPED | {"drafted_by": str(devops.public_id)})
     other.force_login(other_devops)
@@ -83,3 +85,41 @@ def test_previews_are_safe_and_change_nothing(browse, devops, tenant):
     assert "<em>a</em>" in part
     assert "<script>" not in part
     assert not Ticket.objects.exists()
+
+
+def test_the_form_offers_the_tenants_one_may_open_tickets_in(browse, make_user, tenant, other_tenant):
+    both = make_user("both", tenant, Role.DEVOPS)
+    grant_role(user=both, tenant=other_tenant, role=Role.VIEWER)
+    form = browse(both).get("/tickets/new/").context["form"]
+    assert [one.slug for one in form.tenants] == ["tenant-finance"]
+    assert form.initial["tenant"] == "tenant-finance"
+
+
+def test_a_link_fills_in_what_it_names(browse, devops, tenant):
+    page = browse(devops).get("/tickets/new/?parent=PAY-1&labels=ui&title=Refunds&type=bug&project=finance/pay")
+    initial = page.context["form"].initial
+    named = ("parent", "labels", "title", "type", "project")
+    assert [initial[name] for name in named] == ["PAY-1", "ui", "Refunds", "bug", "finance/pay"]
+    assert 'value="PAY-1"' in page.content.decode()
+
+
+def test_saving_an_edit_as_it_was_shown_changes_nothing(browse, make_ticket, devops):
+    made = make_ticket(
+        "TICKET-001", "developer", "?sign-off", labels=("refunds", "ui"), assignees=(devops.email,), due_date="2026-12-24",
+    )  # fmt: skip
+    before = Ticket.objects.values().get(pk=made.pk)
+    shown = browse(devops).get("/tickets/TICKET-001/edit/").context["form"]
+    typed = {name: shown[name].value() or "" for name in shown.fields}
+    assert browse(devops).post("/tickets/TICKET-001/edit/", typed).status_code == 303
+    assert Ticket.objects.values().get(pk=made.pk) == before
+    assert [person.email for person in made.assignees.all()] == [devops.email]
+
+
+def test_a_draft_that_was_sent_is_not_offered_again(devops, tenant):
+    client = Client()
+    client.post("/tickets/new/", TYPED | {"drafted_by": str(devops.public_id)})
+    client.force_login(devops)
+    assert client.get("/tickets/new/").context["restored"] is True
+    assert client.post("/tickets/new/", TYPED | {"drafted_by": str(devops.public_id)}).status_code == 303
+    assert client.get("/tickets/new/").context["restored"] is False
+    assert "Give **back**" not in client.get("/tickets/new/").content.decode()

@@ -40,6 +40,8 @@ def page_tickets(
     hits = _hits(tickets, narrowed, rare)
     if hits is None and narrowed.is_of_a_label:
         hits, _ = _newest(user, narrowed, tickets, narrowed.wanted_states, newest=limit + 1, limit=limit, before=before)
+    elif hits is None and narrowed.q:
+        (hits,) = _with_words(user, narrowed, narrowed.wanted_states, limit + 1, before)
     if hits is not None:
         return _page([pk for found in hits.values() for pk in found], before, limit)
     older = tickets if before is None else tickets.filter(pk__lt=before)
@@ -155,10 +157,16 @@ def _newest(
         older, latest = newest_of_label(without_nul(narrowed.label), tenants, states, newest, before)
         return older, {state: len(ids) for state, ids in latest.items()}
     if narrowed.q:
-        those = list_tickets(user=user, narrowed=replace(narrowed, q=""))
-        older, latest = newest_with_words(those, Words.of(narrowed.q), states, newest, before)
+        older, latest = _with_words(user, narrowed, states, newest, before, None)
         return older, {state: len(ids) for state, ids in latest.items()}
     return _walked(tickets, states, newest, limit, before)
+
+
+def _with_words(
+    user: User, narrowed: TicketFilter, states: Sequence[str], newest: int, *befores: int | None
+) -> list[ByState]:
+    those = list_tickets(user=user, narrowed=replace(narrowed, q=""))
+    return newest_with_words(those, Words.of(narrowed.q), states, newest, befores=befores)
 
 
 def _walked(

@@ -76,13 +76,13 @@ def _places(tenants: Sequence[int] | None) -> dict[str, Any]:
 
 
 def newest_with_words(
-    those: TicketQuerySet, words: Words, states: Sequence[str], newest: int, before: int | None = None
-) -> tuple[ByState, ByState]:
-    """Up to `newest` ids of each state among `those` that have the words: those older than `before`, and the newest.
+    those: TicketQuerySet, words: Words, states: Sequence[str], newest: int, *, befores: Sequence[int | None] = (None,)
+) -> list[ByState]:
+    """Up to `newest` ids of each state among `those` that have the words, older than each of `befores`: one query.
 
     Where too few of the newest have them, their index is asked, which costs the more the more tickets have them.
     """
-    found: dict[int, ByState] = {_until(before): {}, BEHIND_ALL: {}}
+    found: dict[int, ByState] = {_until(before): {} for before in befores}
     selects: list[Select] = []
     for until in found:
         older = those if until == BEHIND_ALL else those.filter(pk__lt=until)
@@ -90,13 +90,13 @@ def newest_with_words(
             selects += _with_words(older.filter(state=state).order_by("-id"), words, newest, [until, str(state)])
     for until, state, pk in run_together(selects):
         found[until].setdefault(state, []).append(pk)
-    return found[_until(before)], found[BEHIND_ALL]
+    return [found[_until(before)] for before in befores]
 
 
 def _with_words(those: TicketQuerySet, words: Words, newest: int, name: list[Any]) -> list[Select]:
     """The rows of `name` and an id: of the newest of `those`, or of all of them when too few of the newest have the words."""
     walk, walk_values = select_of(those.values("pk")[:LOOKED_AT])
-    index, index_values = select_of(words.among(those).values("pk")[:newest])
+    index, index_values = select_of(words.among(those.order_by()).values("pk"))
     if not walk or not index:
         return []
     fits, fits_values = words.condition("ticket")
@@ -106,6 +106,9 @@ def _with_words(those: TicketQuerySet, words: Words, newest: int, name: list[Any
         LATERAL (SELECT {fits} AS fits FROM tickets_ticket AS ticket WHERE ticket.id = walk.pk OFFSET 0) AS ticket
         WHERE ticket.fits ORDER BY walk.pk DESC LIMIT %s
     ) SELECT %s::bigint, %s, pk FROM look WHERE (SELECT count(*) FROM look) >= %s
-    UNION ALL SELECT %s::bigint, %s, other.* FROM ({index}) AS other WHERE (SELECT count(*) FROM look) < %s) AS one
+    UNION ALL SELECT %s::bigint, %s, other.pk FROM (
+        -- All of them, unordered: in order, PostgreSQL might walk every ticket there is instead of the index.
+        SELECT unordered.pk FROM ({index} OFFSET 0) AS unordered ORDER BY unordered.pk DESC LIMIT %s
+    ) AS other WHERE (SELECT count(*) FROM look) < %s) AS one
     """  # noqa: S608 (Django and we wrote it)
-    return [(text, [*walk_values, *fits_values, newest, *name, newest, *name, *index_values, newest])]
+    return [(text, [*walk_values, *fits_values, newest, *name, newest, *name, *index_values, newest, newest])]

@@ -41,7 +41,7 @@ def page_tickets(
     if hits is None and narrowed.is_of_a_label:
         hits, _ = _newest(user, narrowed, tickets, narrowed.wanted_states, newest=limit + 1, limit=limit, before=before)
     elif hits is None and narrowed.q:
-        (hits,) = _with_words(user, narrowed, narrowed.wanted_states, limit + 1, before)
+        (hits,) = _with_words(user, narrowed, [""], limit + 1, before)
     if hits is not None:
         return _page([pk for found in hits.values() for pk in found], before, limit)
     older = tickets if before is None else tickets.filter(pk__lt=before)

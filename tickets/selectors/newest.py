@@ -80,14 +80,16 @@ def newest_with_words(
 ) -> list[ByState]:
     """Up to `newest` ids of each state among `those` that have the words, older than each of `befores`: one query.
 
-    Where too few of the newest have them, their index is asked, which costs the more the more tickets have them.
+    A state "" stands for all of them together. Where too few of the newest have them, their index is asked, which costs
+    the more the more tickets have them.
     """
     found: dict[int, ByState] = {_until(before): {} for before in befores}
     selects: list[Select] = []
     for until in found:
         older = those if until == BEHIND_ALL else those.filter(pk__lt=until)
         for state in states:
-            selects += _with_words(older.filter(state=state).order_by("-id"), words, newest, [until, str(state)])
+            rows = older.filter(state=state) if state else older
+            selects += _with_words(rows.order_by("-id"), words, newest, [until, str(state)])
     for until, state, pk in run_together(selects):
         found[until].setdefault(state, []).append(pk)
     return [found[_until(before)] for before in befores]

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from psycopg.pq import TransactionStatus
 
 # So long a connection that answered is taken to be there still.
@@ -49,6 +49,20 @@ def run_all(*statements: Statement) -> list[list[tuple[Any, ...]]]:
             for cursor, (statement, params) in zip(cursors, statements, strict=True):
                 cursor.execute(statement, _with_arrays(params))
         return [_rows(cursor) for cursor in cursors]
+
+
+def transact(*statements: Statement) -> list[list[tuple[Any, ...]]]:
+    """The rows of each, as run_all, in a transaction of their own: all or none, and no round trip for its begin and end.
+
+    What one pipeline sends up to its end is one transaction (PostgreSQL, libpq, "Pipeline Mode").
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.in_atomic_block:
+        raise transaction.TransactionManagementError("A transaction runs already: use run_all within it.")
+    if database.queries_logged or database.execute_wrappers:
+        with transaction.atomic():
+            return run_all(*statements)
+    return run_all(*statements)
 
 
 def _make_sure_of(database: Any) -> None:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from types import NoneType
 from typing import Any
 
 import psycopg
@@ -94,6 +95,14 @@ def array_of(values: list[Any]) -> str | list[Any]:
     if kinds <= {int}:
         return "{" + ",".join(map(str, values)) + "}"
     if kinds <= {str}:
-        text = '","'.join([value.replace("\\", "\\\\").replace('"', '\\"') for value in values])
+        text = '","'.join(values)
+        if "\\" in text or text.count('"') != 2 * (len(values) - 1):  # something needs to be escaped
+            text = '","'.join([_escaped(value) for value in values])
         return '{"' + text + '"}'
+    if kinds <= {str, NoneType}:
+        return "{" + ",".join(["NULL" if value is None else f'"{_escaped(value)}"' for value in values]) + "}"
     return values
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

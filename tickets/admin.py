@@ -291,8 +291,8 @@ class JiraProjectForm(forms.ModelForm):
     class Meta:
         model = JiraProject
         fields = (
-            "connection", "key", "project", "acts_as", "statuses", "opens_tickets", "opens_issues", "issue_type",
-            "comments",
+            "connection", "key", "project", "acts_as", "statuses", "ways", "opens_tickets", "opens_issues", "issue_type",
+            "comments", "edits",
         )  # fmt: skip
 
     def clean(self) -> Any:

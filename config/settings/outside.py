@@ -94,7 +94,7 @@ MILESTONES = {
 _FOLLOWING = {"alone": True, "lanes": True, "attempts": 20, "longest_wait": 21_600}
 JIRA = {
     "facts": (
-        "ticket.opened", "ticket.commented", "ticket.started", "ticket.re*", "ticket.testing_started",
+        "ticket.opened", "ticket.edited", "ticket.commented", "ticket.started", "ticket.re*", "ticket.testing_started",
         "ticket.approval_requested", "ticket.approved", "ticket.declined", "ticket.closed", "ticket.stage_returned",
         "stamp.*", "promotion.*", "deployment.succeeded", "deployment.failed",
     ),

@@ -66,8 +66,8 @@ def find_readers(users: Iterable[User], channel: NoticeChannel, facts: Collectio
         modes.setdefault(user, {})[kind] = mode
     muted: dict[int, set[tuple[str, str, int | None]]] = {}
     things = MutedSubject.objects.filter(user__in=people, subject_id__in={fact.subject_id for fact in facts})
-    for user, *thing in things.order_by().values_list("user", "subject_type", "subject_id", "tenant"):
-        muted.setdefault(user, set()).add((thing[0], thing[1], thing[2]))
+    for user, kind, thing, tenant in things.order_by().values_list("user", "subject_type", "subject_id", "tenant"):
+        muted.setdefault(user, set()).add((kind, thing, tenant))
     return {pk: Reader(user, channel, modes.get(pk, {}), muted.get(pk, ())) for pk, user in people.items()}
 
 

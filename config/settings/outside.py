@@ -106,7 +106,7 @@ JIRA = {
     **_FOLLOWING,
 }  # fmt: skip
 GITHUB = {
-    "facts": ("stamp.*", "promotion.*", "deployment.succeeded", "deployment.failed"),
+    "facts": ("stamp.*", "promotion.*", "deployment.started", "deployment.succeeded", "deployment.failed"),
     "but_not": JIRA["but_not"],
     "notifier": "tickets.notifiers.github.GitHubNotifier",
     **_FOLLOWING,

@@ -36,11 +36,12 @@ class JiraNotifier(ConnectionNotifier[Jira]):
         issues = TicketIssue.objects.filter(
             ticket__tenant=fact.tenant_id, ticket__key__in=keys, connection__active=True, deleted=False
         )
+        wanting = _wanting_an_issue(fact)
         if edited:
-            issues = issues.filter(jira__edits=True)
+            issues, wanting = issues.filter(jira__edits=True), wanting.filter(edits=True)
         found = set(issues.values_list("connection", flat=True))
         if fact.type == "ticket.opened" or edited:  # its issue may be about to be made, with what it was like before
-            found |= set(_wanting_an_issue(fact).values_list("connection", flat=True))
+            found |= set(wanting.values_list("connection", flat=True))
         return [str(pk) for pk in sorted(found) if not _came_from(fact, pk)]
 
     def tell(self, delivery: Delivery, connection: Connection, reach: Callable[[], Jira]) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def _tell(jira: Jira, delivery: Delivery) -> dict[str, Any]:
             refusals.append(str(error))
     if refusals:
         raise DeliveryRefused(" ".join(refusals))
-    return receipt
+    return receipt or {"skipped": "the ticket has no issue there"}
 
 
 def _issues(connection: Connection, fact: DomainEvent, milestone: Milestone) -> list[TicketIssue]:

@@ -139,7 +139,7 @@ def test_an_upgrade_fills_in_what_is_kept_from_then_on(make_ticket, devops):
     Dependency.objects.filter(ticket=two).update(holds=False)
     Dependency.objects.filter(ticket=other).update(holds=True)
     assert (_labels(), _holding()) != kept
-    fill = importlib.import_module("tickets.migrations.0006_lists_filled").fill
+    fill = importlib.import_module("tickets.migrations.0007_lists_filled").fill
     for _ in range(2):
         with connection.schema_editor() as editor:
             fill(None, editor)

@@ -2,7 +2,7 @@
 
 from tickets.models.coordination import ConsumerPosition, EventMark
 from tickets.models.labels import TicketLabel
-from tickets.models.outside import JiraProject, TicketIssue
+from tickets.models.outside import JiraProject, JiraStep, TicketIssue
 from tickets.models.projects import Project
 from tickets.models.tickets import Comment, Dependency, Ticket, TicketLink, TicketQuerySet
 from tickets.models.work import StageTask, StageTaskQuerySet, Worker, WorkerQuerySet
@@ -13,6 +13,7 @@ __all__ = [
     "Dependency",
     "EventMark",
     "JiraProject",
+    "JiraStep",
     "Project",
     "StageTask",
     "StageTaskQuerySet",

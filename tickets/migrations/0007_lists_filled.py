@@ -1,4 +1,4 @@
-"""What 0005 keeps from now on, for the tickets that are there; in small steps, may be interrupted and started again."""
+"""What 0006 keeps from now on, for the tickets that are there; in small steps, may be interrupted and started again."""
 
 import django.db.models.deletion
 from django.db import migrations, models, transaction
@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('tickets', '0005_lists'),
+        ('tickets', '0006_lists'),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('tickets', '0004_issues'),
+        ('tickets', '0005_jira_edits_and_ways'),
     ]
 
     operations = [

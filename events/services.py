@@ -95,14 +95,20 @@ def append(fact: DomainEvent, *, after: Sequence[Statement] = ()) -> DomainEvent
 
     The statements that it comes `after` are sent with it, in one round trip.
     """
+    append_after(fact, after)
+    return fact
+
+
+def append_after(fact: DomainEvent, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+    """As `append`, with the rows of the statements that were sent before it."""
     _check_transaction()
     fact.occurred_at = fact.occurred_at or now()
     # The lock must be had before the head is read, hence two statements: each sees what is committed when it starts.
-    *_, ((fact.sequence, fact.previous_hash, fact.hash),) = run_all(
-        *after, (_LOCK, _LOCK_VALUES), (_INSERT, [*prepared(fact, _GIVEN), *fact.text_around_place()])
+    *rows, _, ((fact.sequence, fact.previous_hash, fact.hash),) = run_all(
+        *statements, (_LOCK, _LOCK_VALUES), (_INSERT, [*prepared(fact, _GIVEN), *fact.text_around_place()])
     )
     fact._state.adding, fact._state.db = False, connection.alias
-    return fact
+    return rows
 
 
 def append_all(facts: Sequence[DomainEvent], *, after: Sequence[Statement] = ()) -> None:

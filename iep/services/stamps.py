@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,19 +11,23 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from core.errors import InvalidInput, WrongState
 from core.rows import insert
-from core.sql import run
+from core.sql import Statement
 from iep import permissions, storage
 from iep.errors import MissingBlobs, NotInDev
 from iep.models import Application, Blob, Change, Module, Stamp
-from iep.services.change import check_revision, keep_revision, lock_of_ticket, take
+from iep.services.change import check_revision, keeping_revision, lock_of_ticket, take
 from iep.services.facts import publish_about
-from iep.services.production import contents_of
+from iep.services.production import CONTENTS
 from iep.states import Stage
 from iep.types import Delta, File, Manifest
 from iep.validation import SPECIFIERS, check_files, fold, is_digest, read_specifiers
 from tickets.models import Ticket
 
-_SIZES = "SELECT digest, size FROM iep_blob WHERE application_id = %s AND digest = ANY(%s)"
+# What the application has of these bytes, and what its production has at these paths.
+_KNOWN = f"""
+SELECT NULL AS path, digest, size FROM iep_blob WHERE application_id = %s AND digest = ANY(%s)
+UNION ALL ({CONTENTS})
+"""
 
 
 @dataclass(slots=True)
@@ -50,7 +54,12 @@ def store_blob(*, application: Application, digest: str, chunks: Iterable[bytes]
 
 
 def stamp_ticket(
-    *, application: Application, ticket: Ticket, manifest: Manifest, by: User, revision: int | None = None
+    *,
+    application: Application,
+    ticket: Ticket,
+    manifest: Manifest,
+    by: User,
+    revision: int | None = None,
 ) -> Stamped:
     """Bring the files into the ticket's delta over production, the first time opening its stamp.
 
@@ -60,7 +69,6 @@ def stamp_ticket(
     """
     permissions.check_can_stamp(by, application)
     check_files(manifest.files, manifest.removed)
-    _check_blobs(application, manifest)
     try:
         with transaction.atomic():
             return _stamp(application, ticket, manifest, by, revision)
@@ -71,10 +79,14 @@ def stamp_ticket(
             return _stamp(application, ticket, manifest, by, revision)
 
 
-def _check_blobs(application: Application, manifest: Manifest) -> None:
-    wanted = {file.digest: file.size for file in manifest.files}
-    sizes: dict[str, int] = dict(run(_SIZES, [application.pk, list(wanted)]))
-    if missing := wanted.keys() - sizes.keys():
+def _known(application: Application, manifest: Manifest) -> Statement:
+    digests = {file.digest for file in manifest.files}
+    paths = {*(file.path for file in manifest.files), *manifest.removed}
+    return _KNOWN, [application.pk, list(digests), application.pk, [fold(path) for path in paths]]
+
+
+def _check_blobs(sizes: Mapping[str, int], manifest: Manifest) -> None:
+    if missing := {file.digest for file in manifest.files} - sizes.keys():
         raise MissingBlobs(missing)
     for number, file in enumerate(manifest.files):
         if sizes[file.digest] != file.size:
@@ -84,12 +96,14 @@ def _check_blobs(application: Application, manifest: Manifest) -> None:
 
 
 def _stamp(application: Application, ticket: Ticket, manifest: Manifest, by: User, revision: int | None) -> Stamped:
-    stamp = lock_of_ticket(application, ticket, revision, by) or _new_stamp(application, ticket, by, revision)
+    locked, known = lock_of_ticket(application, ticket, revision, by, then=_known(application, manifest))
+    _check_blobs({digest: size for path, digest, size in known if path is None}, manifest)
+    stamp = locked or _new_stamp(application, ticket, by, revision)
     if stamp.stage != Stage.DEV:
         remedy = "Reopen it first." if stamp.stage in {Stage.CLOSED, Stage.PROD} else "Revert it to dev first."
         raise NotInDev(f"{ticket.key} is in {stamp.stage}. {remedy}", details={"stage": stamp.stage})
     found = Stamped(stamp, created=stamp.pk is None)
-    delta = _merge(stamp, manifest, found)
+    delta = _merge(stamp, manifest, {path: digest for path, digest, _ in known if path is not None}, found)
     if not found.changed and not found.created:
         return found
     data = {"changed": found.changed[:200], "changed_count": len(found.changed), "paths": len(delta)}
@@ -98,9 +112,7 @@ def _stamp(application: Application, ticket: Ticket, manifest: Manifest, by: Use
     if found.created:
         stamp.delta, stamp.git, stamp.revision = delta, now_has["git"], now_has["revision"]
         insert(stamp)
-    keep_revision(stamp, stamp.application.revision, by, **now_has)
-    if found.created:
-        publish_about(stamp, "stamp.opened", by=by, data=data)
+        publish_about(stamp, "stamp.opened", by=by, data=data, after=[keeping_revision(stamp, by)])
     else:
         take(stamp, "update", by=by, data=data, **now_has)
     return found
@@ -118,13 +130,11 @@ def _new_stamp(application: Application, ticket: Ticket, by: User, revision: int
     return stamp
 
 
-def _merge(stamp: Stamp, manifest: Manifest, found: Stamped) -> Delta:
-    """The delta after the manifest; `found` is told what changed."""
+def _merge(stamp: Stamp, manifest: Manifest, production: Mapping[str, str], found: Stamped) -> Delta:
+    """The delta after the manifest over production's digests; `found` is told what changed."""
     delta: Delta = dict(stamp.delta)
     paths = [file.path for file in manifest.files]
-    there = contents_of(stamp.application, {*paths, *manifest.removed})
-    _refuse_twins(delta, there, manifest)
-    production = {path: digest for path, (digest, _) in there.items()}
+    _refuse_twins(delta, production, manifest)
     old = _earlier_digests(stamp.application, paths) if manifest.tree else set()
     for file in manifest.files:
         _merge_file(delta, file, production.get(file.path), (file.path, file.digest) in old, found)

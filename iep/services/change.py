@@ -82,14 +82,14 @@ def lock_with_application(stamp: Stamp, revision: int | None = None, expected: i
 
 
 def lock_of_ticket(
-    application: Application, ticket: Ticket, revision: int | None, by: User, *, then: Statement
-) -> tuple[Stamp | None, list[tuple[Any, ...]]]:
+    application: Application, ticket: Ticket, revision: int | None, by: User, *, then: Sequence[Statement]
+) -> tuple[Stamp | None, Rows]:
     """The ticket's stamp on the application like `lock` gives it, for `by`; None when there is none.
 
-    With the rows of what is asked `then`, in the same round trip.
+    With the rows of the statements that come `then`, in the same round trip.
     """
     seen = Stamp(application=application, ticket=ticket)
-    rows, others = run_all((_LOCK_OF_TICKET, [_in_transaction(seen).application_id, ticket.pk]), then)
+    rows, *others = run_all((_LOCK_OF_TICKET, [_in_transaction(seen).application_id, ticket.pk]), *then)
     if not rows:
         return None, others
     current = _read(rows[0], seen)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from core.clock import now
 from core.errors import InvalidInput, WrongState
 from core.rows import insert
 from core.sql import Statement
@@ -27,6 +28,11 @@ from tickets.models import Ticket
 _KNOWN = f"""
 SELECT NULL AS path, digest, size FROM iep_blob WHERE application_id = %s AND digest = ANY(%s)
 UNION ALL ({CONTENTS})
+"""
+_BROUGHT = """
+INSERT INTO iep_blob (application_id, created_at, lazy, digest, size)
+SELECT %s::bigint, %s::timestamptz, '{}', brought.* FROM unnest(%s::text[], %s::bigint[]) AS brought
+ON CONFLICT (application_id, digest) DO NOTHING
 """
 
 
@@ -60,29 +66,34 @@ def stamp_ticket(
     manifest: Manifest,
     by: User,
     revision: int | None = None,
+    brought: Mapping[str, bytes] | None = None,
 ) -> Stamped:
     """Bring the files into the ticket's delta over production, the first time opening its stamp.
 
-    Only differences count: what production has is no change. Leaves `stamp.opened` or `stamp.updated`; nothing when
+    `brought` are bytes by their digest that nobody stored yet, such as those of small files that came along. Only differences count: what production has is no change. Leaves `stamp.opened` or `stamp.updated`; nothing when
     nothing changed. InvalidInput with every bad path, MissingBlobs, NotInDev, RevisionConflict (`revision` 0: must be
     new), WrongState for a closed ticket: then nothing was stored.
     """
     permissions.check_can_stamp(by, application)
     check_files(manifest.files, manifest.removed)
+    sizes = {digest: storage.put(digest, [content]) for digest, content in (brought or {}).items()}
     try:
         with transaction.atomic():
-            return _stamp(application, ticket, manifest, by, revision)
+            return _stamp(application, ticket, manifest, sizes, by, revision)
     except IntegrityError as error:
         if "stamp_once" not in str(error):
             raise
         with transaction.atomic():  # someone opened it in the same moment: join
-            return _stamp(application, ticket, manifest, by, revision)
+            return _stamp(application, ticket, manifest, sizes, by, revision)
 
 
-def _known(application: Application, manifest: Manifest) -> Statement:
+def _questions(application: Application, manifest: Manifest, brought: Mapping[str, int]) -> Iterator[Statement]:
+    if brought:  # always in the same order, so that no two wait for each other
+        digests, sizes = zip(*sorted(brought.items()), strict=True)
+        yield _BROUGHT, [application.pk, now(), list(digests), list(sizes)]
     digests = {file.digest for file in manifest.files}
     paths = {*(file.path for file in manifest.files), *manifest.removed}
-    return _KNOWN, [application.pk, list(digests), application.pk, [fold(path) for path in paths]]
+    yield _KNOWN, [application.pk, list(digests), application.pk, [fold(path) for path in paths]]
 
 
 def _check_blobs(sizes: Mapping[str, int], manifest: Manifest) -> None:
@@ -95,8 +106,16 @@ def _check_blobs(sizes: Mapping[str, int], manifest: Manifest) -> None:
             read_specifiers(storage.read(file.digest) or b"")
 
 
-def _stamp(application: Application, ticket: Ticket, manifest: Manifest, by: User, revision: int | None) -> Stamped:
-    locked, known = lock_of_ticket(application, ticket, revision, by, then=_known(application, manifest))
+def _stamp(  # noqa: PLR0917
+    application: Application,
+    ticket: Ticket,
+    manifest: Manifest,
+    brought: Mapping[str, int],
+    by: User,
+    revision: int | None,
+) -> Stamped:
+    questions = list(_questions(application, manifest, brought))
+    locked, (*_, known) = lock_of_ticket(application, ticket, revision, by, then=questions)
     _check_blobs({digest: size for path, digest, size in known if path is None}, manifest)
     stamp = locked or _new_stamp(application, ticket, by, revision)
     if stamp.stage != Stage.DEV:

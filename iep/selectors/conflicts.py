@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from core.sql import run
+from core.sql import Statement, run
 from iep.imports import targets
 from iep.maps import specifiers_by_digest
 from iep.models import Application, Module, Stamp
 from iep.states import OPEN
-from iep.types import Conflict
+from iep.types import Conflict, Delta
 from iep.validation import SPECIFIERS
 
 # What production has at the ticket's paths; of other open tickets only what concerns this one; what its files import.
@@ -57,13 +57,20 @@ def changed_in_production(stamp: Stamp, there: Mapping[str, str] | None = None) 
     ]  # fmt: skip
 
 
-def conflicts_of(stamp: Stamp) -> list[Conflict]:
-    """All of them; those that block a release first."""
+def around(stamp: Stamp, delta: Delta) -> Statement:
+    """What `conflicts_of` must know of the stamp with this delta."""
+    digests = [entry["digest"] for entry in delta.values() if entry["digest"]]
+    return _AROUND, {
+        "application": stamp.application_id, "paths": list(delta), "digests": digests, "open": list(OPEN), "stamp": stamp.pk,
+    }  # fmt: skip
+
+
+def conflicts_of(stamp: Stamp, rows: Sequence[Sequence[Any]] | None = None) -> list[Conflict]:
+    """All of them; those that block a release first. `rows` are what was `around`, for who asked already."""
     if not stamp.is_open or not stamp.delta:
         return []
-    digests = [entry["digest"] for entry in stamp.delta.values() if entry["digest"]]
-    asked = {"application": stamp.application_id, "paths": list(stamp.delta), "digests": digests}
-    rows = run(_AROUND, asked | {"open": list(OPEN), "stamp": stamp.pk})
+    if rows is None:
+        rows = run(*around(stamp, stamp.delta))
     there = {name: digest for kind, name, digest, _ in rows if kind == "production"}
     others = [(name, _read(told)) for kind, name, _, told in rows if kind == "ticket"]
     imports = {digest: _read(told) for kind, _, digest, told in rows if kind == "imports"}

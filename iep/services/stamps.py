@@ -16,7 +16,8 @@ from core.sql import Statement
 from iep import permissions, storage
 from iep.errors import MissingBlobs, NotInDev
 from iep.models import Application, Blob, Change, Module, Stamp
-from iep.services.change import check_revision, keeping_revision, lock_of_ticket, take
+from iep.selectors.conflicts import around
+from iep.services.change import check_revision, keeping_revision, lock_of_ticket, take_after
 from iep.services.facts import publish_about
 from iep.services.production import CONTENTS
 from iep.states import Stage
@@ -38,13 +39,17 @@ ON CONFLICT (application_id, digest) DO NOTHING
 
 @dataclass(slots=True)
 class Stamped:
-    """What became of a manifest: the stamp after it, and which paths changed, did not, or are an old checkout."""
+    """What became of a manifest: the stamp after it, and which paths changed, did not, or are an old checkout.
+
+    `around` is what its conflicts are read from, if that was asked for on the way.
+    """
 
     stamp: Stamp
     created: bool = False
     changed: list[str] = field(default_factory=list)
     unchanged: int = 0
     stale: list[str] = field(default_factory=list)
+    around: list[tuple[Any, ...]] | None = None
 
 
 def store_blob(*, application: Application, digest: str, chunks: Iterable[bytes], by: User) -> tuple[Blob, bool]:
@@ -131,9 +136,10 @@ def _stamp(  # noqa: PLR0917
     if found.created:
         stamp.delta, stamp.git, stamp.revision = delta, now_has["git"], now_has["revision"]
         insert(stamp)
-        publish_about(stamp, "stamp.opened", by=by, data=data, after=[keeping_revision(stamp, by)])
+        asked = [around(stamp, delta), keeping_revision(stamp, by)]
+        found.around, *_ = publish_about(stamp, "stamp.opened", by=by, data=data, after=asked)
     else:
-        take(stamp, "update", by=by, data=data, **now_has)
+        (found.around,) = take_after([around(stamp, delta)], stamp, "update", by=by, data=data, **now_has)
     return found
 
 

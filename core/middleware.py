@@ -20,6 +20,18 @@ _FACES = {"/v1/": "rest", "/api/": "rest", "/admin/": "admin", "/webhooks/": "we
 _QUIET = ("/readyz", "/metrics", "/static/")
 
 
+class NoContentMiddleware:
+    """Tells browsers that an answer for programs has nothing they may load or frame."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+        return response
+
+
 class RequestContextMiddleware:
     """Takes over a caller's X-Request-ID if it is a plain token, else makes one."""
 

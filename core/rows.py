@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models.base import ModelState
 
-from core.sql import Statement, run, run_all
+from core.sql import Statement, array_of, run, run_all
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -138,7 +138,7 @@ def width(model: type[models.Model]) -> int:
 def _defaults(model: type[models.Model]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
     """What a new object begins with: plain values, and those that are made anew each time."""
     fields = model._meta.concrete_fields
-    made = {field.attname: field.get_default for field in fields if callable(field.default)}
+    made = {field.attname: field.get_default for field in fields if field.has_default() and callable(field.default)}
     return {field.attname: field.get_default() for field in fields if field.attname not in made}, made
 
 
@@ -174,6 +174,50 @@ def insertion_of(rows: Sequence[models.Model]) -> Statement:
         values += plain
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
     return _insertion(model, len(rows)), values
+
+
+def insertion_of_many(rows: Sequence[models.Model]) -> Statement:
+    """As insertion_of, for many: each column is one array, so the statement is the same for any number of rows."""
+    model = type(rows[0])
+    names, _ = _fields(model)
+    given = [row.__dict__ for row in rows]
+    columns = [_column([values[name] for values in given]) for name in names]
+    for row in rows:
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    return _insertion_by_columns(model), columns
+
+
+@cache
+def _insertion_by_columns(model: type[models.Model]) -> str:
+    fields, database = model._meta.concrete_fields, connections[DEFAULT_DB_ALIAS]
+    names = ", ".join([f'"{field.column}"' for field in fields])
+    types = [str(field.db_type(database)) for field in fields]
+    # There are no arrays of arrays of different lengths: those columns come as arrays of texts.
+    given = ", ".join([f"%s::{'text' if type.endswith(']') else type}[]" for type in types])
+    taken = ", ".join([f'new."{field.column}"::{type}' for field, type in zip(fields, types, strict=True)])
+    return f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT {taken} FROM unnest({given}) AS new({names})'  # noqa: S608
+
+
+def _column(values: list[Any]) -> str | list[Any]:
+    """The values as PostgreSQL writes an array."""
+    kinds = set(map(type, values))
+    if kinds in ({str}, {int}):
+        return array_of(values)
+    if list in kinds:
+        return array_of([array_of(value) if value else "{}" for value in values])
+    texts = {value: _TEXT_OF[type(value)](value) for value in set(values)}
+    return array_of([texts[value] for value in values])
+
+
+_TEXT_OF: dict[type, Callable[[Any], str | None]] = {
+    NoneType: lambda value: None,
+    str: str,
+    int: str,
+    bool: str,
+    uuid.UUID: lambda value: value.hex,
+    dt.datetime: dt.datetime.isoformat,
+    dt.timedelta: lambda value: f"{value // dt.timedelta(microseconds=1)} microseconds",
+}
 
 
 def insert_rows(rows: Sequence[models.Model]) -> None:

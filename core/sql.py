@@ -6,10 +6,11 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from types import NoneType
 from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from psycopg.pq import TransactionStatus
 
 # So long a connection that answered is taken to be there still.
@@ -51,6 +52,20 @@ def run_all(*statements: Statement) -> list[list[tuple[Any, ...]]]:
         return [_rows(cursor) for cursor in cursors]
 
 
+def transact(*statements: Statement) -> list[list[tuple[Any, ...]]]:
+    """The rows of each, as run_all, in a transaction of their own: all or none, and no round trip for its begin and end.
+
+    What one pipeline sends up to its end is one transaction (PostgreSQL, libpq, "Pipeline Mode").
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.in_atomic_block:
+        raise transaction.TransactionManagementError("A transaction runs already: use run_all within it.")
+    if database.queries_logged or database.execute_wrappers:
+        with transaction.atomic():
+            return run_all(*statements)
+    return run_all(*statements)
+
+
 def _make_sure_of(database: Any) -> None:
     """A connection that lives; one that answered a moment ago is not asked once more."""
     moment = time.monotonic()
@@ -80,6 +95,14 @@ def array_of(values: list[Any]) -> str | list[Any]:
     if kinds <= {int}:
         return "{" + ",".join(map(str, values)) + "}"
     if kinds <= {str}:
-        text = '","'.join([value.replace("\\", "\\\\").replace('"', '\\"') for value in values])
+        text = '","'.join(values)
+        if "\\" in text or text.count('"') != 2 * (len(values) - 1):  # something needs to be escaped
+            text = '","'.join([_escaped(value) for value in values])
         return '{"' + text + '"}'
+    if kinds <= {str, NoneType}:
+        return "{" + ",".join(["NULL" if value is None else f'"{_escaped(value)}"' for value in values]) + "}"
     return values
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -12,7 +12,7 @@ from accounts.models import Tenant, User
 from core import context
 from core.clock import now
 from core.rows import insert_rows, new_row, prepared
-from core.sql import Statement, run_all
+from core.sql import Statement, run_all, transact
 from events.models import GENESIS_HASH, DomainEvent
 from events.types import Audience, Subject
 
@@ -102,13 +102,31 @@ def append(fact: DomainEvent, *, after: Sequence[Statement] = ()) -> DomainEvent
 def append_after(fact: DomainEvent, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
     """As `append`, with the rows of the statements that were sent before it."""
     _check_transaction()
-    fact.occurred_at = fact.occurred_at or now()
-    # The lock must be had before the head is read, hence two statements: each sees what is committed when it starts.
-    *rows, _, ((fact.sequence, fact.previous_hash, fact.hash),) = run_all(
-        *statements, (_LOCK, _LOCK_VALUES), (_INSERT, [*prepared(fact, _GIVEN), *fact.text_around_place()])
-    )
-    fact._state.adding, fact._state.db = False, connection.alias
+    *rows, _, (place,) = run_all(*statements, *_appending([fact]))
+    _take_place(fact, place)
     return rows
+
+
+def transact_with(facts: Sequence[DomainEvent], *, after: Sequence[Statement]) -> None:
+    """Carry out the statements and append the facts, in a transaction of their own that takes one round trip."""
+    rows = transact(*after, *_appending(facts))
+    for fact, (place,) in zip(facts, rows[-len(facts) :], strict=True):
+        _take_place(fact, place)
+
+
+def _appending(facts: Sequence[DomainEvent]) -> list[Statement]:
+    """The statements that write the facts one behind the other."""
+    # The lock must be had before the head is read, hence several: each sees what is there when it starts.
+    statements: list[Statement] = [(_LOCK, _LOCK_VALUES)]
+    for fact in facts:
+        fact.occurred_at = fact.occurred_at or now()
+        statements.append((_INSERT, [*prepared(fact, _GIVEN), *fact.text_around_place()]))
+    return statements
+
+
+def _take_place(fact: DomainEvent, place: Sequence[Any]) -> None:
+    fact.sequence, fact.previous_hash, fact.hash = place
+    fact._state.adding, fact._state.db = False, connection.alias
 
 
 def append_all(facts: Sequence[DomainEvent], *, after: Sequence[Statement] = ()) -> None:

@@ -94,6 +94,15 @@ MIDDLEWARE = [
     "core.console.ConsoleMiddleware",
 ]
 
+# For programs that send a token (core/slim.py); what only pages need is left out.
+SLIM_MIDDLEWARE = [
+    "core.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "core.middleware.NoContentMiddleware",
+]
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 ASGI_APPLICATION = "config.asgi.application"

@@ -1,4 +1,4 @@
-"""Many events at once: all or none of a batch, written by COPY, with one fact for all."""
+"""Many events at once: all or none, with one fact for all; what another Tracker has recorded comes in by COPY."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from django.db import connection, models, transaction
 from accounts.models import Tenant
 from core.clock import now
 from core.errors import InvalidInput
+from core.rows import insertion_of_many
+from core.sql import run
 from events.models import Event, EventChange
+from events.services import transact_with
 from events.tracker import locks
 from events.tracker.content import Content
-from events.tracker.facts import EVENT_BATCH, Told, about_event, tell
-from events.tracker.records import build_event, relate
+from events.tracker.facts import EVENT_BATCH, Told, about_event, fact_of, tell
+from events.tracker.records import build_event, concerns_others, relate
 from events.tracker.rights import Actor, check_can_record
 from events.types import Subject
 
@@ -33,11 +36,13 @@ def record_events(*, tenant: Tenant, contents: Sequence[Content], by: Actor) -> 
     if not contents or len(contents) > MAX_BATCH:
         raise InvalidInput({"events": [f"A batch has 1 to {MAX_BATCH} events; this one has {len(contents)}."]})
     events = _build(tenant.pk, contents, by)
+    if not connection.in_atomic_block and not any(concerns_others(event) for event in events):
+        transact_with([fact_of(tenant.pk, by, _about(events))], after=[insertion_of_many(events)])
+        return events
     with transaction.atomic():
         for event in events:
-            if event.related_id is not None:
-                relate(event)
-        copy_rows(Event, events)
+            relate(event)
+        run(*insertion_of_many(events))
         told = [fact for event in events for fact in locks.take_for_event(event, before=None)]
         told.append(_about(events))
         tell(tenant.pk, by, told)

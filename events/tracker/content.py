@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from functools import cache
 from typing import Any
@@ -61,7 +61,7 @@ class Faults:
 
     def text(self, field: str, value: Any, longest: int) -> str:
         """The value if it is a text that can be kept; else "" and a fault."""
-        if not isinstance(value, str) or _NO_TEXT.search(value):
+        if not isinstance(value, str) or ("\x00" in value if value.isascii() else _NO_TEXT.search(value)):
             self.add(field, f"{field} must be text without NUL characters or half surrogate pairs.")
         elif len(value) > longest:
             self.add(field, f"{field} is {len(value)} characters long; at most {longest} are kept.")
@@ -94,11 +94,12 @@ def clean_content(content: Content, *, complete: bool) -> dict[str, Any]:
     faults = Faults()
     clean: dict[str, Any] = {}
     for column, value in content.items():
-        clean[column] = _clean(faults, column, value)
+        clean[column] = _CLEANERS[column](faults, value)
     for column, sentence in REQUIRED.items():
+        if clean.get(column):
+            continue
         wire = TEXTS[column][0] if column in TEXTS else ENUMS[column][0]
-        missing = column not in clean if complete else False
-        if missing or (column in clean and not clean[column] and wire not in faults.errors):
+        if complete if column not in clean else wire not in faults.errors:
             faults.add(wire, f"{wire} is required. {sentence}")
     if (link := clean.get("pull_request_link")) and _ORIGIN.match(link) and not link.startswith(("https:", "http:")):
         faults.add("links.pullRequestLink", "links.pullRequestLink must begin with https:// or http://.")
@@ -106,26 +107,47 @@ def clean_content(content: Content, *, complete: bool) -> dict[str, Any]:
     return clean
 
 
-def _clean(faults: Faults, column: str, value: Any) -> Any:
-    if column in TEXTS:
-        text = faults.text(TEXTS[column][0], value, TEXTS[column][1])
-        return text if column == "message" else text.strip()
-    if column in ENUMS:
-        return faults.word(ENUMS[column][0], value, ENUMS[column][1])
-    if column in LISTS:
-        return faults.texts(LISTS[column], value)
-    if column in TIMES:
+Cleaner = Callable[[Faults, Any], Any]
+
+
+def _text(wire: str, longest: int) -> Cleaner:
+    return lambda faults, value: faults.text(wire, value, longest).strip()
+
+
+def _word(wire: str, known: type[IntEnum]) -> Cleaner:
+    return lambda faults, value: faults.word(wire, value, known)
+
+
+def _texts(wire: str) -> Cleaner:
+    return lambda faults, value: faults.texts(wire, value)
+
+
+def _time(wire: str) -> Cleaner:
+    def clean(faults: Faults, value: Any) -> Any:
         if value is not None and not isinstance(value, dt.datetime):
-            faults.add(TIMES[column], f"{TIMES[column]} must be a time with a zone, such as 2024-01-15T10:00:00Z.")
+            faults.add(wire, f"{wire} must be a time with a zone, such as 2024-01-15T10:00:00Z.")
         return value
-    if column == "impact":
-        if value is not True and value not in range(words.MAX_IMPACT + 1):
-            faults.add("attributes.impact", f"attributes.impact must be true, false or 0 to {words.MAX_IMPACT}.")
-            return 0
-        return value if value is True else int(value)
-    if column == "related_id":
-        return parse_id(value) if value else None
-    return bool(value)
+
+    return clean
+
+
+def _impact(faults: Faults, value: Any) -> Any:
+    if value is not True and value not in range(words.MAX_IMPACT + 1):
+        faults.add("attributes.impact", f"attributes.impact must be true, false or 0 to {words.MAX_IMPACT}.")
+        return 0
+    return value if value is True else int(value)
+
+
+_CLEANERS: dict[str, Cleaner] = {
+    **{column: _text(wire, longest) for column, (wire, longest) in TEXTS.items()},
+    "message": lambda faults, value: faults.text("attributes.message", value, TEXTS["message"][1]),
+    **{column: _word(wire, known) for column, (wire, known) in ENUMS.items()},
+    **{column: _texts(wire) for column, wire in LISTS.items()},
+    **{column: _time(wire) for column, wire in TIMES.items()},
+    "impact": _impact,
+    "related_id": lambda faults, value: parse_id(value) if value else None,
+    "notification": lambda faults, value: bool(value),
+}
 
 
 def parse_id(value: Any) -> uuid.UUID | str:

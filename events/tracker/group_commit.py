@@ -10,11 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from django.db import transaction
-
 from core.rows import insertion_of
 from events.models import DomainEvent, Event
-from events.services import append_all
+from events.services import transact_with
 
 
 class Place:
@@ -80,8 +78,7 @@ class GroupCommit:
 
 
 def _write(places: Sequence[Place]) -> None:
-    with transaction.atomic():
-        append_all([place.fact for place in places], after=[insertion_of([place.event for place in places])])
+    transact_with([place.fact for place in places], after=[insertion_of([place.event for place in places])])
 
 
 GROUP = GroupCommit(_write)

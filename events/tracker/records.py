@@ -46,7 +46,7 @@ def record_event(*, tenant: Tenant, content: Content, by: Actor) -> Event:
     """
     check_can_record(by, tenant.pk)
     event = build_event(tenant.pk, content, by=by, moment=now())
-    if event.related_id is None and not locks.may_take(event) and not connection.in_atomic_block:
+    if not connection.in_atomic_block and not concerns_others(event):
         write_together(event, fact_of(tenant.pk, by, about_event("event.recorded", event)))
         return event
     with transaction.atomic():
@@ -56,6 +56,11 @@ def record_event(*, tenant: Tenant, content: Content, by: Actor) -> Event:
         told.append(about_event("event.recorded", event))
         tell(tenant.pk, by, told)
     return event
+
+
+def concerns_others(event: Event) -> bool:
+    """Whether another event or a lock has to be looked at before this one is written."""
+    return event.related_id is not None or locks.may_take(event)
 
 
 def build_event(tenant_id: int, content: Content, *, by: Actor, moment: dt.datetime) -> Event:

@@ -96,39 +96,34 @@ def find_page(
 
     InvalidInput for a page out of reach by number (a cursor reaches any), Unavailable when it takes too long.
     """
-    found = find_page_of(_read_events, _itself, criteria, per_page=per_page, page=page, cursor=cursor)
+    found = find_page_of(_OBJECTS, criteria, per_page=per_page, page=page, cursor=cursor)
     attach_changes(found.events)
     return found
 
 
-def _read_events(criteria: Criteria, size: int, offset: int, cursor: str) -> list[Event]:
-    return list(window_of(criteria, size, offset, cursor))
+@dataclass(frozen=True, slots=True)
+class Source(Generic[Item]):
+    """A way to read events: a window of them, how many match up to a limit, and enough of one to go on behind it."""
 
-
-def _itself(event: Event) -> Event:
-    return event
+    read: Callable[[Criteria, int, int, str], list[Item]]
+    count: Callable[[Criteria, int], int]
+    as_event: Callable[[Item], Event]
 
 
 def find_page_of(
-    read: Callable[[Criteria, int, int, str], list[Item]],
-    as_event: Callable[[Item], Event],
-    criteria: Criteria,
-    *,
-    per_page: int | None = None,
-    page: int | None = None,
-    cursor: str = "",
+    source: Source[Item], criteria: Criteria, *, per_page: int | None = None, page: int | None = None, cursor: str = ""
 ) -> Page[Item]:
-    """As find_page, of whatever `read` makes of a window of events; `as_event` gives enough of one to go on behind it."""
+    """As find_page, of whatever the source makes of events."""
     size, offset = _window(per_page, page, cursor)
     with in_bounded_time() if criteria.may_be_slow else contextlib.nullcontext():
-        events = read(criteria, size + 1, offset, cursor)
+        events = source.read(criteria, size + 1, offset, cursor)
         more = len(events) > size
         events = events[:size]
         if more or cursor or (offset and not events):
-            total, capped = count_bounded(criteria)
+            total, capped = count_bounded(source.count, criteria)
         else:
             total, capped = offset + len(events), False
-    return Page(events, total, capped, encode_cursor(as_event(events[-1])) if more else "")
+    return Page(events, total, capped, encode_cursor(source.as_event(events[-1])) if more else "")
 
 
 def walk(criteria: Criteria, size: int = 1000) -> Iterator[list[Event]]:
@@ -191,11 +186,22 @@ def _beyond(criteria: Criteria, at: dt.datetime, pk: uuid.UUID) -> Q:
     return Q(**{f"happened_at__{side}e": at}) & (Q(**{f"happened_at__{side}": at}) | Q(**{f"id__{side}": pk}))
 
 
+def count_up_to(criteria: Criteria, most: int) -> int:
+    """How many match, counted up to `most`."""
+    matching = criteria.narrow(Event.objects.filter(tenant_id__in=criteria.tenants)).order_by()
+    return matching.values("pk")[:most].count()
+
+
+_OBJECTS: Source[Event] = Source(
+    lambda criteria, size, offset, cursor: list(window_of(criteria, size, offset, cursor)),
+    count_up_to,
+    lambda event: event,
+)
 _known_as_many: dict[str, float] = {}
 _REMEMBER_SECONDS = 60.0
 
 
-def count_bounded(criteria: Criteria) -> tuple[int, bool]:
+def count_bounded(count: Callable[[Criteria, int], int], criteria: Criteria) -> tuple[int, bool]:
     """How many match, counted up to a limit; whether there are more.
 
     That there are more is remembered for a minute: it stays so, unless most are deleted just then.
@@ -204,8 +210,7 @@ def count_bounded(criteria: Criteria) -> tuple[int, bool]:
     key = repr(criteria)
     if _known_as_many.get(key, 0.0) > time.monotonic():
         return limit, True
-    matching = criteria.narrow(Event.objects.filter(tenant_id__in=criteria.tenants)).order_by()
-    found = matching.values("pk")[: limit + 1].count()
+    found = count(criteria, limit + 1)
     if found > limit:
         if len(_known_as_many) > 1000:
             _known_as_many.clear()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.db import IntegrityError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from core.sql import array_of, run, run_all
+from core.sql import array_of, run, run_all, transact
 
 pytestmark = pytest.mark.django_db
 
@@ -40,3 +41,28 @@ def test_the_driver_writes_what_is_neither_text_nor_number():
     assert run("SELECT %s::timestamptz[], %s::text[], %s::bool[]", [moments, ["a", None], [True]]) == [
         (moments, ["a", None], [True])
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("watched", [False, True])
+def test_statements_of_one_transaction_take_effect_together_or_not_at_all(
+    watched, django_assert_max_num_queries, settings
+):
+    insert = "INSERT INTO accounts_tenant (slug, name, created_at) VALUES (%s, %s, now()) RETURNING slug"
+    one, two = (insert, ["one", "One"]), (insert, ["two", "Two"])
+    count = "SELECT count(*) FROM accounts_tenant"
+
+    def carry_out() -> None:
+        with pytest.raises(IntegrityError):
+            transact(one, two, one, two)
+        assert run(count, ()) == [(0,)]
+        assert transact(one, (count, ()), two) == [[("one",)], [(1,)], [("two",)]]
+        assert run(count, ()) == [(2,)]
+
+    if watched:
+        with django_assert_max_num_queries(20):
+            carry_out()
+    else:
+        carry_out()
+    with transaction.atomic(), pytest.raises(transaction.TransactionManagementError):
+        transact(one)

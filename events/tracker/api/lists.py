@@ -11,7 +11,7 @@ from events.tracker.operations.events import criteria_of, criteria_of_today
 from events.tracker.search import Criteria, find_page_of
 from events.tracker.wire.codec import Plain
 from events.tracker.wire.lines import event_lines
-from events.tracker.wire.rows import last_of, read_rows
+from events.tracker.wire.rows import ROWS
 
 LISTS: dict[str, Callable[[Caller, Plain], Criteria]] = {
     "SearchEvents": criteria_of,
@@ -23,7 +23,7 @@ LISTS: dict[str, Callable[[Caller, Plain], Criteria]] = {
 def respond_list(name: str, caller: Caller, request: Plain) -> HttpResponse:
     """The answer of one of LISTS."""
     page = find_page_of(
-        read_rows, last_of, LISTS[name](caller, request),
+        ROWS, LISTS[name](caller, request),
         per_page=request.get("per_page"), page=request.get("page"), cursor=request.get("cursor", ""),
     )  # fmt: skip
     body = (

@@ -52,7 +52,7 @@ def _parse(field: FieldCodec, key: str, value: str, reading: Reading) -> Any:
     if (field.wrapped or field.kind) == "bool" and value in _TRUE | _FALSE:
         value = "true" if value in _TRUE else "false"
     try:
-        return field.parse_item(value, key, reading)
+        return field.item_parser()(value, key, reading)
     except InvalidInput as error:
         hint = f"; one of {field.enum.listed}" if field.enum else ""
         raise refuse(key, f'parsing field "{key}": {shown(value)} is not a valid value{hint}') from error

@@ -67,6 +67,9 @@ class Reading:
     numbers: Callable[[str], Mapping[int, int]] = field(default=lambda enum: {})
 
 
+Parser = Callable[[Any, str, Reading], Any]
+
+
 class EnumCodec:
     """The words of one enum."""
 
@@ -115,7 +118,6 @@ class FieldCodec:
         self.plain = self.kind in _PARSERS or self.wrapped or self.map or self.enum
         self.message = None if self.plain else message
         self.is_message = message is not None
-        self._parse_one: Callable[[Any, str, Reading], Any] | None = None
 
     def default(self) -> Any:
         if self.map:
@@ -126,23 +128,18 @@ class FieldCodec:
 
     # From JSON
 
-    def parse(self, value: Any, path: str, reading: Reading) -> Any:
-        if value is None:
-            return self.default()
+    def parser(self) -> Parser:
+        """What makes the field's plain value of a JSON value; null is its default."""
         if self.map:
-            return self._parse_map(value, path)
-        if not self.repeated:
-            return self.parse_item(value, path, reading)
-        if not isinstance(value, list):
-            raise refuse(path, f"{path} must be a list, not {shown(value)}")
-        return [self.parse_item(item, f"{path}[{index}]", reading) for index, item in enumerate(value)]
+            return lambda value, path, reading: {} if value is None else self._parse_map(value, path)
+        one = self.item_parser()
+        if self.repeated:
+            return lambda value, path, reading: [] if value is None else _parse_list(one, value, path, reading)
+        default = self.default()
+        return lambda value, path, reading: default if value is None else one(value, path, reading)
 
-    def parse_item(self, value: Any, path: str, reading: Reading) -> Any:
-        if self._parse_one is None:
-            self._parse_one = self._parser_of_one()
-        return self._parse_one(value, path, reading)
-
-    def _parser_of_one(self) -> Callable[[Any, str, Reading], Any]:
+    def item_parser(self) -> Parser:
+        """The same for one item of a list; null is no item."""
         if self.full_name not in _WIDER:
             if self.enum:
                 return self.enum.parse
@@ -240,6 +237,12 @@ class FieldCodec:
             target.value = value
 
 
+def _parse_list(one: Parser, value: Any, path: str, reading: Reading) -> list[Any]:
+    if not isinstance(value, list):
+        raise refuse(path, f"{path} must be a list, not {shown(value)}")
+    return [one(item, f"{path}[{index}]", reading) for index, item in enumerate(value)]
+
+
 def _as_it_is(value: Any) -> Any:
     return value
 
@@ -261,22 +264,25 @@ class MessageCodec:
         self.make: Any = GetMessageClass(descriptor)
         self.fields = [FieldCodec(field) for field in descriptor.fields]
         self.by_key = {key: field for field in self.fields for key in (field.name, field.json)}
+        self._parsers: dict[str, tuple[str, str, Parser]] | None = None
         self._renderers: list[tuple[str, str, Callable[[Any], Any], Any]] | None = None
 
     def parse(self, value: Any, path: str = "", reading: Reading | None = None) -> Plain:
         """What a JSON object says: only the keys it has; unknown ones are ignored. InvalidInput names the place."""
         if not isinstance(value, dict):
             raise refuse(path or "body", f"{path or 'the body'} must be a JSON object, not {shown(value)}")
+        if self._parsers is None:
+            self._parsers = {key: (each.name, each.json, each.parser()) for key, each in self.by_key.items()}
         reading = reading or Reading()
         plain: Plain = {}
         for key, item in value.items():
-            field = self.by_key.get(key)
-            if field is None:
+            if key not in self._parsers:
                 continue
-            inner = f"{path}.{field.json}" if path else field.json
-            if field.name in plain:
-                raise refuse(inner, f"duplicate field {inner}: it is given as {field.json} and as {field.name}")
-            plain[field.name] = field.parse(item, inner, reading)
+            name, json, parse = self._parsers[key]
+            inner = f"{path}.{json}" if path else json
+            if name in plain:
+                raise refuse(inner, f"duplicate field {inner}: it is given as {json} and as {name}")
+            plain[name] = parse(item, inner, reading)
         return plain
 
     def render(self, plain: Plain) -> Plain:

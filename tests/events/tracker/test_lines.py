@@ -11,7 +11,7 @@ import pytest
 from core.clock import now
 from events.models import Event
 from events.tracker.records import add_change, record_event, update_event
-from events.tracker.search import Criteria, attach_changes, encode_cursor, window_of
+from events.tracker.search import Criteria, attach_changes, count_up_to, encode_cursor, window_of
 from events.tracker.wire import rows
 from events.tracker.wire.lines import event_lines
 from events.tracker.wire.messages import event_plain, message
@@ -69,6 +69,8 @@ def test_a_list_as_text_says_what_the_codec_says(events, tenant, other_tenant, e
             for window in ((50, 0, ""), (3, 0, ""), (4, 2, ""), (50, 0, encode_cursor(events[5]))):
                 found = [json.loads(line) for line in event_lines(rows.read_rows(criteria, *window))]
                 assert found == general(criteria, *window)
+            for most in (100, 3):
+                assert rows.count_rows(criteria, most) == count_up_to(criteria, most)
 
 
 def test_most_lists_are_one_prepared_statement(events, tenant):

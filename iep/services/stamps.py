@@ -29,7 +29,7 @@ from tickets.models import Ticket
 _KNOWN = f"""
 SELECT NULL AS path, digest, size FROM iep_blob WHERE application_id = %s AND digest = ANY(%s)
 UNION ALL ({CONTENTS})
-"""
+"""  # noqa: S608 (a statement of ours)
 _BROUGHT = """
 INSERT INTO iep_blob (application_id, created_at, lazy, digest, size)
 SELECT %s::bigint, %s::timestamptz, '{}', brought.* FROM unnest(%s::text[], %s::bigint[]) AS brought
@@ -75,9 +75,10 @@ def stamp_ticket(
 ) -> Stamped:
     """Bring the files into the ticket's delta over production, the first time opening its stamp.
 
-    `brought` are bytes by their digest that nobody stored yet, such as those of small files that came along. Only differences count: what production has is no change. Leaves `stamp.opened` or `stamp.updated`; nothing when
-    nothing changed. InvalidInput with every bad path, MissingBlobs, NotInDev, RevisionConflict (`revision` 0: must be
-    new), WrongState for a closed ticket: then nothing was stored.
+    `brought` are bytes by their digest that nobody stored yet, such as those of small files that came along: they are
+    the application's with the stamp, or not at all. Only differences count: what production has is no change. Leaves
+    `stamp.opened` or `stamp.updated`; nothing when nothing changed. InvalidInput with every bad path, MissingBlobs,
+    NotInDev, RevisionConflict (`revision` 0: must be new), WrongState for a closed ticket: then nothing was stored.
     """
     permissions.check_can_stamp(by, application)
     check_files(manifest.files, manifest.removed)

@@ -95,8 +95,8 @@ def stamp_ticket(
 
 def _questions(application: Application, manifest: Manifest, brought: Mapping[str, int]) -> Iterator[Statement]:
     if brought:  # always in the same order, so that no two wait for each other
-        digests, sizes = zip(*sorted(brought.items()), strict=True)
-        yield _BROUGHT, [application.pk, now(), list(digests), list(sizes)]
+        ordered = dict(sorted(brought.items()))
+        yield _BROUGHT, [application.pk, now(), list(ordered), list(ordered.values())]
     digests = {file.digest for file in manifest.files}
     paths = {*(file.path for file in manifest.files), *manifest.removed}
     yield _KNOWN, [application.pk, list(digests), application.pk, [fold(path) for path in paths]]

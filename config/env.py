@@ -87,6 +87,11 @@ VARIABLES = [
         "RECEIVED_RETENTION_DAYS", "0", "Days after which received CDEvents and deliveries are deleted; 0: never."
     ),
     Variable("DEAD_LETTER_RETENTION_DAYS", "0", "Days after which dead letters are deleted, settled or not; 0: never."),
+    Variable(
+        "OUTSIDE_MARK_RETENTION_DAYS",
+        "365",
+        "Days after which it is forgotten what we wrote to Jira and GitHub, if it was not touched since; 0: never.",
+    ),
     Variable("SSO_GITHUB_CLIENT_ID", "", "Switches on logging in by GitHub."),
     Variable("SSO_GITHUB_SECRET", "", "Its secret.", secret=True),
     Variable("SSO_ATLASSIAN_CLIENT_ID", "", "Switches on logging in by Atlassian."),

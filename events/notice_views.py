@@ -12,14 +12,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.models import User
+from accounts.models import Tenant, User
 from core.console import go
 from core.errors import InvalidInput
 from core.views import local_address
 from events import notices
 from events.forms import PreferencesForm
 from events.notifiers.base import notice_kinds
-from events.preferences import read_unsubscribe_token
+from events.preferences import read_unsubscribe_token, tenant_of_thing
 from events.slack.accounts import make_code, unlink_account
 
 
@@ -64,11 +64,9 @@ def mute(request: HttpRequest) -> HttpResponse:
     """Hear no more of one thing, or again; then back to where the button was."""
     assert isinstance(request.user, User)
     verb = notices.unmute if request.POST.get("muted") == "no" else notices.mute
-    verb(
-        subject_type=request.POST.get("subject_type", "")[:40],
-        subject_id=request.POST.get("subject_id", "")[:200],
-        by=request.user,
-    )
+    kind, thing = request.POST.get("subject_type", "")[:40], request.POST.get("subject_id", "")[:200]
+    tenant = tenant_of_thing(request.user, kind, thing, request.POST.get("tenant", ""))
+    verb(subject_type=kind, subject_id=thing, tenant=tenant, by=request.user)
     return go(request, local_address(request, request.POST.get("next", "")))
 
 
@@ -80,7 +78,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     leaving = read_unsubscribe_token(token)
     muted = request.POST.get("what") == "thing" and bool(leaving.subject_id)
     if request.method == "POST" and muted:
-        notices.mute(subject_type=leaving.subject_type, subject_id=leaving.subject_id, by=leaving.user)
+        tenant = Tenant.objects.filter(pk=leaving.tenant_id).first() if leaving.tenant_id else None
+        notices.mute(subject_type=leaving.subject_type, subject_id=leaving.subject_id, tenant=tenant, by=leaving.user)
     elif request.method == "POST":
         notices.unsubscribe(user=leaving.user, kind=leaving.kind)
     context = {

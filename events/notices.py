@@ -6,8 +6,9 @@ import datetime as dt
 from collections.abc import Mapping
 
 from django.db import transaction
+from django.db.models import Q
 
-from accounts.models import User
+from accounts.models import Tenant, User
 from core.clock import now
 from core.errors import InvalidInput
 from events.models import DomainEvent, HeldNotice, Mode, MutedSubject, NoticeChannel, NoticePreference, NoticeSettings
@@ -58,14 +59,17 @@ def _choose(user: User, kind: str, mode: str, channel: NoticeChannel) -> None:
     NoticePreference.objects.update_or_create(user=user, kind=kind, channel=channel, defaults={"mode": mode})
 
 
-def mute(*, subject_type: str, subject_id: str, by: User) -> None:
-    """Hear no more of one thing; muting twice changes nothing."""
-    MutedSubject.objects.get_or_create(user=by, subject_type=subject_type, subject_id=subject_id)
+def mute(*, subject_type: str, subject_id: str, tenant: Tenant | None, by: User) -> None:
+    """Hear no more of one thing of `tenant` (None: of whichever); muting twice changes nothing."""
+    MutedSubject.objects.get_or_create(user=by, subject_type=subject_type, subject_id=subject_id, tenant=tenant)
 
 
-def unmute(*, subject_type: str, subject_id: str, by: User) -> None:
-    """Hear of it again."""
-    MutedSubject.objects.filter(user=by, subject_type=subject_type, subject_id=subject_id).delete()
+def unmute(*, subject_type: str, subject_id: str, tenant: Tenant | None, by: User) -> None:
+    """Hear of it again; without `tenant` of those of every tenant."""
+    muted = MutedSubject.objects.filter(user=by, subject_type=subject_type, subject_id=subject_id)
+    if tenant is not None:
+        muted = muted.filter(Q(tenant=tenant) | Q(tenant=None))
+    muted.delete()
 
 
 def unsubscribe(*, user: User, kind: str) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core import signing
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
-from accounts.models import User
+from accounts.models import Tenant, User
 from core.clock import now
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from events.models import DomainEvent, HeldNotice, Mode, MutedSubject, NoticeChannel, NoticePreference, NoticeSettings
 from events.notifiers.base import notice_kinds
 from events.notifiers.digest import DIGEST
@@ -37,14 +37,14 @@ class Reader:
     user: User
     channel: NoticeChannel
     modes: Mapping[str, str]
-    muted: Collection[tuple[str, str]]
+    muted: Collection[tuple[str, str, int | None]]
 
     def judge(self, fact: DomainEvent, kind: str) -> Verdict:
         """What the preferences say about a notice of this kind at this moment."""
         mode = self.modes.get(kind, default_mode(self.channel, kind))
         if mode == Mode.NEVER:
             return Verdict(skip="does not want this kind")
-        if (fact.subject_type, fact.subject_id) in self.muted:
+        if any((fact.subject_type, fact.subject_id, tenant) in self.muted for tenant in (fact.tenant_id, None)):
             return Verdict(skip="muted it")
         if kind == DIGEST:  # it has waited already
             return Verdict()
@@ -64,10 +64,10 @@ def find_readers(users: Iterable[User], channel: NoticeChannel, facts: Collectio
     rows = NoticePreference.objects.filter(user__in=people, channel=channel).values_list("user", "kind", "mode")
     for user, kind, mode in rows.order_by():
         modes.setdefault(user, {})[kind] = mode
-    muted: dict[int, set[tuple[str, str]]] = {}
+    muted: dict[int, set[tuple[str, str, int | None]]] = {}
     things = MutedSubject.objects.filter(user__in=people, subject_id__in={fact.subject_id for fact in facts})
-    for user, *thing in things.order_by().values_list("user", "subject_type", "subject_id"):
-        muted.setdefault(user, set()).add((thing[0], thing[1]))
+    for user, kind, thing, tenant in things.order_by().values_list("user", "subject_type", "subject_id", "tenant"):
+        muted.setdefault(user, set()).add((kind, thing, tenant))
     return {pk: Reader(user, channel, modes.get(pk, {}), muted.get(pk, ())) for pk, user in people.items()}
 
 
@@ -130,13 +130,34 @@ def muting(user: User, subject_type: str, id_column: str) -> Exists:
     return Exists(MutedSubject.objects.filter(user=user, subject_type=subject_type, subject_id=OuterRef(id_column)))
 
 
-def is_muted(user: User, subject_type: str, subject_id: str) -> bool:
-    return MutedSubject.objects.filter(user=user, subject_type=subject_type, subject_id=subject_id).exists()
+def is_muted(user: User, subject_type: str, subject_id: str, tenant: int | None = None) -> bool:
+    """Whether `user` muted the thing of that tenant; without a tenant, that of any."""
+    muted = MutedSubject.objects.filter(user=user, subject_type=subject_type, subject_id=subject_id)
+    return (muted.filter(Q(tenant=tenant) | Q(tenant=None)) if tenant else muted).exists()
 
 
-def unsubscribe_token(user: User, kind: str, subject: tuple[str, str] = ("", "")) -> str:
+def tenant_of_thing(user: User, subject_type: str, subject_id: str, slug: str = "") -> Tenant | None:
+    """Whose thing `user` means, by what happened to it as far as `user` may know; None: nothing is known of it.
+
+    Conflict (ambiguous_key) when several tenants have it and `slug` names none, NotFound when it is not that tenant's.
+    """
+    seen = DomainEvent.objects.visible_to(user).about(subject_type, subject_id).order_by()
+    found = {tenant.slug: tenant for tenant in Tenant.objects.filter(pk__in=seen.values("tenant"))}
+    if slug and slug not in found:
+        raise NotFound(f"There is no {subject_type} {subject_id[:40]} of {slug[:40]} that you may see.")
+    if not slug and len(found) > 1:
+        raise Conflict(
+            f"Several tenants have a {subject_type} {subject_id[:40]}: {', '.join(sorted(found))}. Name the tenant.",
+            code="ambiguous_key",
+            field="tenant",
+            details={"tenants": sorted(found)},
+        )
+    return found[slug] if slug else next(iter(found.values()), None)
+
+
+def unsubscribe_token(user: User, kind: str, subject: tuple[str, str] = ("", ""), tenant: int | None = None) -> str:
     """Lets whoever holds the mail leave this kind of notice or mute the thing that it is about, and do nothing else."""
-    return signing.dumps([str(user.public_id), kind, *subject], salt=_SALT)
+    return signing.dumps([str(user.public_id), kind, *subject, tenant], salt=_SALT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +168,7 @@ class Leaving:
     kind: str
     subject_type: str = ""
     subject_id: str = ""
+    tenant_id: int | None = None  # mails of long ago did not say
 
 
 def read_unsubscribe_token(token: str) -> Leaving:
@@ -163,4 +185,6 @@ def read_unsubscribe_token(token: str) -> Leaving:
 
 def muted_things(user: User) -> list[MutedSubject]:
     """What the person does not want to hear of, the last one first."""
-    return list(MutedSubject.objects.filter(user=user).order_by("-created_at", "-pk")[:MOST_LISTED])
+    return list(
+        MutedSubject.objects.filter(user=user).select_related("tenant").order_by("-created_at", "-pk")[:MOST_LISTED]
+    )

@@ -9,6 +9,7 @@ from events import notices, outbox, reminders
 from events.cdevents.retention import forget_old_received
 from events.cdevents.webhooks import deliveries
 from events.chain import following
+from events.connections.marks import forget_old_marks
 from events.endpoints.services import switch_off_failing_endpoints
 from events.slack import calls
 from events.tracker import locks, retention
@@ -59,9 +60,10 @@ def sweep_locks() -> None:
 
 @shared_task(name="events.forget_old_events")
 def forget_old_events() -> None:
-    """Delete events, and what was received, that are older than the settings keep."""
+    """Delete events, what was received, and marks of what we wrote elsewhere, that are older than the settings keep."""
     retention.forget_old_events()
     forget_old_received()
+    forget_old_marks()
 
 
 @shared_task(name="events.perform_slack_call")

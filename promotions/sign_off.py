@@ -19,10 +19,10 @@ from iep.types import Outcome, Verdict
 from promotions.models import DeploymentTarget, PromotionRequest, RunningVersion
 from promotions.services import approve_request, create_request
 from promotions.services.transition import visible_request
-from promotions.types import PRE_CHECKS, Impact, PromotionContent, TargetType
+from promotions.types import IMPORT_MAPS, PRE_CHECKS, Impact, PromotionContent, TargetType
 from promotions.validation import MIN_JUSTIFICATION
 
-DEPLOYER = "import maps"
+DEPLOYER = IMPORT_MAPS
 SHOWN_PATHS = 50
 
 

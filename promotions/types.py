@@ -14,6 +14,9 @@ PRE_CHECKS = {
     "performance_tests_passed": "performance tests",
 }
 
+# The deployer that releases a stamp by its request.
+IMPORT_MAPS = "import maps"
+
 
 class TargetType(models.TextChoices):
     API = "api"

@@ -291,9 +291,15 @@ class JiraProjectForm(forms.ModelForm):
     class Meta:
         model = JiraProject
         fields = (
-            "connection", "key", "project", "acts_as", "statuses", "opens_tickets", "opens_issues", "issue_type",
-            "comments",
+            "connection", "key", "project", "acts_as", "statuses", "ways", "opens_tickets", "opens_issues", "issue_type",
+            "edits", "comments",
         )  # fmt: skip
+        labels = {"ways": "Ways over several statuses"}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "ways" in self.fields:
+            self.fields["ways"].widget.attrs["rows"] = 4
 
     def clean(self) -> Any:
         found = super().clean() or {}

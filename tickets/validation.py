@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core.errors import InvalidInput
-from tickets.models.outside import read_statuses
+from tickets.models.outside import read_statuses, read_ways
 from tickets.models.projects import PROJECT_SETTINGS
 from tickets.states import State
 from tickets.types import PLANNED, LinkKind, PlanStep, Priority, TicketContent, TicketType
@@ -206,6 +206,10 @@ def faults_of_jira_project(given: dict[str, Any]) -> dict[str, list[str]]:
         same = connection.tenant_id == project.tenant_id
         complaints.unless(same, "project", "The project and the connection have to be of the same tenant.")
         complaints.unless(connection.kind == "jira", "connection", "Choose a connection to a Jira.")
+    try:
+        read_ways(given.get("ways", ""))
+    except ValueError as error:
+        complaints.unless(False, "ways", str(error))
     words = set(State.values) | {f"stamp.{stage}" for stage in ("dev", "qa", "prod", "closed")}
     words |= {f"request.{step}" for step in ("approved", "rejected", "deployed", "failed", "rolled_back")}
     try:

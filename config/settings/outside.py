@@ -94,7 +94,7 @@ MILESTONES = {
 _FOLLOWING = {"alone": True, "lanes": True, "attempts": 20, "longest_wait": 21_600}
 JIRA = {
     "facts": (
-        "ticket.opened", "ticket.commented", "ticket.started", "ticket.re*", "ticket.testing_started",
+        "ticket.opened", "ticket.edited", "ticket.commented", "ticket.started", "ticket.re*", "ticket.testing_started",
         "ticket.approval_requested", "ticket.approved", "ticket.declined", "ticket.closed", "ticket.stage_returned",
         "stamp.*", "promotion.*", "deployment.succeeded", "deployment.failed",
     ),
@@ -106,7 +106,7 @@ JIRA = {
     **_FOLLOWING,
 }  # fmt: skip
 GITHUB = {
-    "facts": ("stamp.*", "promotion.*", "deployment.succeeded", "deployment.failed"),
+    "facts": ("stamp.*", "promotion.*", "deployment.started", "deployment.succeeded", "deployment.failed"),
     "but_not": JIRA["but_not"],
     "notifier": "tickets.notifiers.github.GitHubNotifier",
     **_FOLLOWING,

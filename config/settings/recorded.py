@@ -20,3 +20,6 @@ TRACKER_RETENTION = dt.timedelta(days=float(env.text("TRACKER_RETENTION_DAYS")))
 # What was received as CDEvents and by webhooks
 RECEIVED_RETENTION = dt.timedelta(days=float(env.text("RECEIVED_RETENTION_DAYS")))
 DEAD_LETTER_RETENTION = dt.timedelta(days=float(env.text("DEAD_LETTER_RETENTION_DAYS")))
+
+# Marks of what we wrote to Jira and GitHub
+OUTSIDE_MARK_RETENTION = dt.timedelta(days=float(env.text("OUTSIDE_MARK_RETENTION_DAYS")))

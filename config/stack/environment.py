@@ -18,7 +18,7 @@ PASSED_ON = (
     *("GIT_REMOTE", "GIT_AUTHOR_DOMAIN", "GIT_SIGNING_KEY", "AWX_", "SSO_", "MFA", "OPS_EMAILS", "PROMOTION_", "LOG_"),
     *("BLOBS_", "AWS_", "IEP_"),
     *("BREAK_GLASS_", "LIVE_", "TRACKER_", "METRICS_", "SLACK_", "KAFKA_", "WEBHOOK_", "SENTRY_DSN", "OTEL_"),
-    *("RECEIVED_", "DEAD_LETTER_"),
+    *("RECEIVED_", "DEAD_LETTER_", "OUTSIDE_"),
 )
 
 

@@ -30,7 +30,7 @@ class ConnectionForm(forms.ModelForm):
 
     class Meta:
         model = Connection
-        fields = ("tenant", "kind", "name", "url", "user", "source", "places", "shared", "active")
+        fields = ("tenant", "kind", "name", "url", "user", "source", "places", "shared", "deployments", "active")
 
 
 @admin.register(Connection)
@@ -43,7 +43,20 @@ class ConnectionAdmin(Admin):
     list_select_related = ("tenant",)
     search_fields = ("name", "url")
     autocomplete_fields = ("tenant", "source")
-    fields = ("tenant", "kind", "name", "url", "user", "new_secret", "source", "places", "shared", "active", "account")
+    fields = (
+        "tenant",
+        "kind",
+        "name",
+        "url",
+        "user",
+        "new_secret",
+        "source",
+        "places",
+        "shared",
+        "deployments",
+        "active",
+        "account",
+    )
     readonly_fields = ("account",)
     verbs = (
         Verb(

@@ -1,17 +1,20 @@
-"""GitHub's REST API as far as it is used: what a pull request is, commit statuses, comments that are kept up to date."""
+"""GitHub's REST API as far as it is used: what a pull request is, commit statuses, deployments, comments kept up to date."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from core.failpoints import failpoint
 from events.connections.calls import Caller
 from events.connections.errors import Missing
 from events.models import Connection
 
 LOOKED_AT = 100
+MARKER = "stagepass"
 _PULL = re.compile(r"/([\w.-]+)/([\w.-]+)/pull/([1-9]\d{0,9})(?:/.*)?")
 _COMMIT = re.compile(r"/([\w.-]+)/([\w.-]+)/commit/([0-9a-f]{40}(?:[0-9a-f]{24})?)(?:/.*)?", re.IGNORECASE)
 
@@ -80,6 +83,35 @@ class GitHub:
         body = {"state": state, "context": context[:250], "description": text[:140], "target_url": url}
         self.caller.call("POST", f"/repos/{_path(change)}/statuses/{sha}", body)
 
+    def deploy(self, change: Change, sha: str, *, environment: str, text: str, nonce: str, made: bool) -> int:
+        """A deployment of the commit to the environment, as it stands; its id. `made`: an earlier call may have made it.
+
+        Nothing is merged, and no status is waited for: whether it may be deployed was decided here.
+        """
+        path = f"/repos/{_path(change)}/deployments"
+        if made:
+            found: list[dict[str, Any]] = self.caller.call("GET", path, environment=environment, per_page=LOOKED_AT)
+            for each in found:
+                if _nonce(each.get("payload")) == nonce:
+                    return int(each["id"])
+        body = {
+            "ref": sha, "task": "deploy", "auto_merge": False, "required_contexts": [], "environment": environment,
+            "description": text[:140], "payload": {MARKER: nonce}, "production_environment": True,
+        }  # fmt: skip
+        answer = self.caller.call("POST", path, body)
+        failpoint("after_github_deployment")
+        return int(answer["id"])
+
+    def say_deployed(self, change: Change, number: int, *, state: str, text: str, url: str, said: bool) -> None:
+        """How the deployment stands now; `said`: an earlier call may have said so."""
+        path = f"/repos/{_path(change)}/deployments/{number}/statuses"
+        if said:
+            found: list[dict[str, Any]] = self.caller.call("GET", path, per_page=1)
+            if found and (found[0].get("state"), found[0].get("description")) == (state, text[:140]):
+                return
+        body = {"state": state, "description": text[:140], "log_url": url, "auto_inactive": False}
+        self.caller.call("POST", path, body)
+
     def comment(self, change: Change, text: str, marker: str, known: int = 0) -> int:
         """The one comment with `marker` on the pull request, made or updated in place; its id."""
         number = known or self._find(change, marker)
@@ -97,6 +129,16 @@ class GitHub:
         path = f"/repos/{_path(change)}/issues/{change.pull}/comments"
         found: list[dict[str, Any]] = self.caller.call("GET", path, per_page=LOOKED_AT)
         return next((int(each["id"]) for each in found if marker in str(each.get("body", ""))), 0)
+
+
+def _nonce(payload: Any) -> str:
+    """What a deployment was made for; GitHub gives some payloads as text."""
+    if isinstance(payload, str):
+        try:
+            payload = json.loads(payload)
+        except ValueError:
+            return ""
+    return str(payload.get(MARKER, "")) if isinstance(payload, dict) else ""
 
 
 def _path(change: Change) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 from urllib.parse import quote
@@ -10,9 +11,8 @@ from core.failpoints import failpoint
 from events.connections.calls import Caller
 from events.connections.marks import CHANGE, COMMENT, recall, remember
 from events.models import Connection
-from events.types import DeliveryRefused
 
-LONGEST_COMMENT = 30_000
+LONGEST_TEXT = 30_000
 PROPERTY = "stagepass"
 LOOKED_AT = 100
 
@@ -46,29 +46,23 @@ class Jira:
 
     # Status
 
-    def move(self, issue: str, wanted: str) -> dict[str, str]:
-        """Bring the issue to the status of that name; nothing when it is there already.
+    def standing(self, issue: str) -> tuple[str, str]:
+        """The issue's type, and the status that it is in."""
+        fields = self._call("GET", f"/issue/{_path(issue)}", fields="status,issuetype")["fields"]
+        return str((fields.get("issuetype") or {}).get("name", "")), str(fields["status"]["name"])
 
-        DeliveryRefused names what is offered when Jira's workflow has no way there from where it is.
-        """
-        standing = self._call("GET", f"/issue/{_path(issue)}", fields="status")
-        status = str(standing["fields"]["status"]["name"])
-        if _same(status, wanted):
-            return {"status": status}
-        offered = self._call("GET", f"/issue/{_path(issue)}/transitions").get("transitions", [])
-        way = next((each for each in offered if _same(each["to"]["name"], wanted)), None)
-        way = way or next((each for each in offered if _same(each["name"], wanted)), None)
-        if way is None:
-            known = ", ".join(sorted({str(each["to"]["name"]) for each in offered})) or "nothing"
-            raise DeliveryRefused(
-                f"{issue} is in {status!r}, and Jira's workflow has no way from there to {wanted!r}; it offers: {known}."
-                " Move it by hand, or correct the status map."
-            )
-        self._call("POST", f"/issue/{_path(issue)}/transitions", {"transition": {"id": way["id"]}})
+    def offers(self, issue: str) -> list[dict[str, Any]]:
+        """The transitions that Jira's workflow has from where the issue is."""
+        found: list[dict[str, Any]] = self._call("GET", f"/issue/{_path(issue)}/transitions").get("transitions", [])
+        return found
+
+    def take(self, issue: str, transition: str) -> str:
+        """Take one of them; the status that the issue is in then."""
+        self._call("POST", f"/issue/{_path(issue)}/transitions", {"transition": {"id": transition}})
         failpoint("after_jira_transition")
-        after = self._call("GET", f"/issue/{_path(issue)}", fields="status", expand="changelog")
+        after = self.look(issue, "status")
         self._remember_changes(after)
-        return {"status": str(after["fields"]["status"]["name"]), "from": status}
+        return str(after["fields"]["status"]["name"])
 
     def _remember_changes(self, issue: dict[str, Any]) -> None:
         """The newest entry of the history that is ours."""
@@ -80,6 +74,35 @@ class Jira:
     def _is_ours(self, person: Any) -> bool:
         known = {str(person.get(name)) for name in ("accountId", "key", "name")} if isinstance(person, dict) else set()
         return self.connection.account in known
+
+    # Fields
+
+    def look(self, issue: str, *fields: str) -> dict[str, Any]:
+        """These fields of the issue, and its history."""
+        found = self._call("GET", f"/issue/{_path(issue)}", fields=",".join(fields), expand="changelog")
+        return {"fields": {}, **found}
+
+    def changed_later(self, seen: dict[str, Any], field: str, moment: dt.datetime) -> str:
+        """Who changed the field after `moment`, other than us; empty: nobody."""
+        for each in seen.get("changelog", {}).get("histories", []):
+            if _when(each.get("created")) > moment and field in {item.get("field") for item in each.get("items", [])}:
+                ours = self._is_ours(each.get("author")) and (
+                    not self.connection.shared or recall(self.connection, CHANGE, str(each["id"])) is not None
+                )
+                if not ours:
+                    return str((each.get("author") or {}).get("displayName") or "Somebody")
+        return ""
+
+    def editable(self, issue: str) -> dict[str, Any]:
+        """The fields that our account may edit there, with the values that are allowed."""
+        found: dict[str, Any] = self._call("GET", f"/issue/{_path(issue)}/editmeta").get("fields", {})
+        return found
+
+    def edit(self, issue: str, fields: dict[str, Any], update: dict[str, Any]) -> None:
+        """Set `fields`, and add to or take from those of `update`."""
+        self._call("PUT", f"/issue/{_path(issue)}", {"fields": fields, "update": update})
+        failpoint("after_jira_edit")
+        self._remember_changes(self.look(issue, "status"))
 
     # Comments
 
@@ -114,7 +137,7 @@ class Jira:
         return ""
 
     def _body(self, text: str, links: tuple[tuple[str, str], ...]) -> Any:
-        text = text[:LONGEST_COMMENT]
+        text = text[:LONGEST_TEXT]
         if self.cloud:
             return document(text, links)
         return "\n".join([text, *(f"[{_plain(label)}|{url}]" for label, url in links)])
@@ -165,6 +188,24 @@ def _paragraph(text: str) -> dict[str, Any]:
     return {"type": "paragraph", "content": content}
 
 
+def is_plain(content: Any) -> bool:
+    """Whether a description is nothing but text, so that ours takes nothing else away."""
+    if content is None or isinstance(content, str):
+        return True
+    if not isinstance(content, dict) or content.get("type") not in {"doc", "paragraph", "text", "hardBreak"}:
+        return False
+    return not content.get("marks") and all(is_plain(each) for each in content.get("content", []))
+
+
+def _when(text: Any) -> dt.datetime:
+    """A time of Jira's, such as 2026-01-31T10:00:00.000+0000; long ago for none."""
+    try:
+        moment = dt.datetime.fromisoformat(str(text))
+    except ValueError:
+        moment = dt.datetime.min
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
 def _value(entry: dict[str, Any]) -> dict[str, Any]:
     value = entry.get("value")
     if isinstance(value, str):
@@ -187,5 +228,5 @@ def _path(issue: str) -> str:
     return quote(issue, safe="")
 
 
-def _same(one: Any, other: str) -> bool:
+def same(one: Any, other: str) -> bool:
     return str(one).strip().casefold() == other.strip().casefold()

@@ -12,12 +12,26 @@ from events.models import DomainEvent
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """How the deployment of a thing stands: in_progress, success, failure, or inactive (it runs there no longer).
+
+    `replaces`: what ran in the environment before runs there no longer once this succeeded.
+    """
+
+    thing: str
+    state: str
+    environment: str
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Milestone:
     """A step on the way of tickets.
 
     `word` is what status maps call it, such as `stamp.qa`; empty when things have moved on since. `said` is a sentence
     for a comment; empty when the step alone says it. `label` names what it happened to, `standing` is how that stands
-    now in few words; `outcome` is what a commit status says (pending, success, failure), or empty.
+    now in few words; `outcome` is what a commit status says (pending, success, failure), or empty;
+    `rollout` is what becomes of a deployment.
     """
 
     tickets: tuple[str, ...]
@@ -28,6 +42,7 @@ class Milestone:
     label: str = ""
     standing: str = ""
     outcome: str = ""
+    rollout: Rollout | None = None
 
 
 def tickets_of(fact: DomainEvent) -> tuple[str, ...]:

@@ -45,6 +45,10 @@ class Connection(models.Model):
         "people use the account too", default=False,
         help_text="Otherwise whatever the account does there was done by us, and is not read back.",
     )  # fmt: skip
+    deployments = models.BooleanField(
+        default=False,
+        help_text="GitHub: requests and releases also become deployments there; the token has to be allowed to write them.",
+    )  # fmt: skip
     active = models.BooleanField(default=True, help_text="Whether it is called and listened to.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -66,10 +70,11 @@ class OutsideMark(models.Model):
     kind = models.CharField(max_length=20, help_text="Such as comment or change.")
     key = models.CharField(max_length=300)
     value = models.JSONField(default=dict)
-    made_at = models.DateTimeField(default=timezone.now)
+    made_at = models.DateTimeField(default=timezone.now, help_text="Or changed last.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connection", "kind", "key"], name="outside_mark_once")]
+        indexes = [models.Index(fields=["made_at"], name="outside_mark_by_age")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Tenant, User
 from events.models.facts import DomainEvent
 
 
@@ -72,17 +72,21 @@ class NoticePreference(models.Model):
 
 
 class MutedSubject(models.Model):
-    """A thing that a person does not want to hear of any more."""
+    """A thing that a person does not want to hear of any more; without a tenant: whichever tenant's it is."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="muted_subjects")
     subject_type = models.CharField(max_length=40)
     subject_id = models.CharField(max_length=200)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["user", "subject_type", "subject_id"], name="muted_subject_once")
+            models.UniqueConstraint(fields=["user", "subject_type", "subject_id", "tenant"], name="muted_subject_once"),
+            models.UniqueConstraint(
+                fields=["user", "subject_type", "subject_id"], condition=Q(tenant=None), name="muted_anywhere_once"
+            ),
         ]
 
     def __str__(self) -> str:

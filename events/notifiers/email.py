@@ -154,7 +154,7 @@ def compose(fact: DomainEvent, kind: NoticeKind, address: str, user: User | None
     headers = _headers(fact, words, address)
     if kind.optional and user is not None:
         subject = (fact.subject_type, fact.subject_id)
-        link = f"{settings.SITE_URL}/notices/unsubscribe/{unsubscribe_token(user, kind.name, subject)}/"
+        link = f"{settings.SITE_URL}/notices/unsubscribe/{unsubscribe_token(user, kind.name, subject, fact.tenant_id)}/"
         context["unsubscribe_url"] = link
         headers |= {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     message = EmailMultiAlternatives(

@@ -8,7 +8,7 @@ from django import template
 from django.conf import settings
 from django.http import HttpRequest
 
-from accounts.models import User
+from accounts.models import Tenant, User
 from events.forms import PreferencesForm
 from events.models import SlackAccount
 from events.preferences import is_muted
@@ -26,7 +26,7 @@ def preferences_form(context: dict[str, Any]) -> PreferencesForm | None:
 
 @register.inclusion_tag("notices/mute.html", takes_context=True)
 def mute_button(
-    context: dict[str, Any], subject_type: str, subject_id: str, muted: bool | None = None
+    context: dict[str, Any], subject_type: str, subject_id: str, muted: bool | None = None, tenant: Tenant | None = None
 ) -> dict[str, Any]:
     """A form with one button: hear no more of this thing, or hear of it again; `muted` spares a query when known."""
     user = _user_of(context)
@@ -35,7 +35,10 @@ def mute_button(
         "csrf_token": context.get("csrf_token"),
         "subject_type": subject_type,
         "subject_id": subject_id,
-        "muted": user is not None and is_muted(user, subject_type, subject_id) if muted is None else muted,
+        "tenant": tenant.slug if tenant else "",
+        "muted": user is not None and is_muted(user, subject_type, subject_id, tenant.pk if tenant else None)
+        if muted is None
+        else muted,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from events.connections.milestones import Milestone
+from events.connections.milestones import Milestone, Rollout
 from events.models import DomainEvent
 from iep.models import Stamp
 from iep.states import Stage
@@ -17,6 +17,7 @@ _HOW = {
     "stamp.released": "is in production", "stamp.taken_back": "was taken out of production, and is in QA",
     "stamp.closed": "was closed",
 }  # fmt: skip
+_ROLLOUTS = {"stamp.released": "success", "stamp.taken_back": "inactive"}
 # What is worth a comment on the ticket's issue.
 _SAID = {
     "stamp.promoted": "{0} can be tested in QA on {1}.", "stamp.released": "{0} is in production of {1}.",
@@ -43,4 +44,7 @@ def read(fact: DomainEvent) -> Milestone | None:
         label=slug,
         standing=f"{key} {how}",
         outcome=OUTCOMES.get(Stage(stage), "") if still else "",
+        rollout=Rollout(f"stamp:{slug}/{key}", _ROLLOUTS[fact.type], f"production/{slug}")
+        if still and fact.type in _ROLLOUTS
+        else None,
     )

@@ -154,8 +154,10 @@ CORE_MODULES = {
     "rest",
     "rows",
     "search",
+    "slim",
     "sql",
     "story",
+    "threads",
     "transitions",
     "views",
 }

@@ -75,12 +75,12 @@ def test_never_means_never_and_muting_is_for_one_thing(cpi, other_cpi, make_requ
     first = make_request(target_name="first")
     assert [who for who, _ in mailed()] == ["other_cpi"]
     assert Delivery.objects.get(recipient=cpi.email, channel="email").receipt == {"skipped": "does not want this kind"}
-    notices.mute(subject_type="promotion", subject_id=first.number, by=other_cpi)
-    notices.mute(subject_type="promotion", subject_id=first.number, by=other_cpi)
+    notices.mute(subject_type="promotion", subject_id=first.number, tenant=None, by=other_cpi)
+    notices.mute(subject_type="promotion", subject_id=first.number, tenant=None, by=other_cpi)
     PromotionRequest.objects.filter(pk=first.pk).update(remind_at=NOON)
     remind_approvers(promotion=load(first))
     assert mailed() == [("cpi", f"[{first.number}] first v2.1.0: still waiting for approval")]
-    notices.unmute(subject_type="promotion", subject_id=first.number, by=other_cpi)
+    notices.unmute(subject_type="promotion", subject_id=first.number, tenant=None, by=other_cpi)
     assert not other_cpi.muted_subjects.exists()
 
 

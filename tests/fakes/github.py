@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -19,6 +20,8 @@ class GitHub(FakeSystem):
         self.pulls = {42: SHA}
         self.statuses: dict[str, dict[str, dict[str, Any]]] = {}
         self.comments: dict[int, dict[str, Any]] = {}
+        self.deployments: dict[int, dict[str, Any]] = {}
+        self.may_deploy = True
         self.numbers = iter(range(1, 10_000))
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any, headers: Any) -> tuple[int, Any]:
@@ -26,7 +29,15 @@ class GitHub(FakeSystem):
             raise Refusal(401, {"message": "Bad credentials"})
         if (method, path) == ("GET", "/user"):
             return 200, {"login": "stagepass-bot"}
+        if "/deployments" in path and not self.may_deploy:
+            raise Refusal(403, {"message": "Resource not accessible by personal access token"})
+        if (method, path) == ("GET", "/repos/acme/shop/deployments"):
+            found = [each for each in self.deployments.values() if each["environment"] == query.get("environment")]
+            return 200, list(reversed(found))
         known = [
+            ("POST", r"/repos/acme/(shop)/deployments", self.deploy),
+            ("POST", r"/repos/acme/shop/deployments/(\d+)/statuses", self.say_deployed),
+            ("GET", r"/repos/acme/shop/deployments/(\d+)/statuses", self.list_deployed),
             ("GET", r"/repos/acme/shop/pulls/(\d+)", self.pull), ("POST", r"/repos/acme/shop/statuses/(\w+)", self.status),
             ("POST", r"/repos/acme/shop/issues/(\d+)/comments", self.comment),
             ("GET", r"/repos/acme/shop/issues/(\d+)/comments", self.list),
@@ -47,6 +58,33 @@ class GitHub(FakeSystem):
             raise Refusal(422, {"message": "Validation Failed"})
         self.statuses.setdefault(sha, {})[body["context"]] = body
         return 201, {"id": next(self.numbers)}
+
+    def deploy(self, repository: str, body: Any) -> tuple[int, Any]:
+        """Refuses while statuses are pending, and merges, as the real one does unless it is told otherwise."""
+        if body["ref"] not in self.pulls.values():
+            raise Refusal(422, {"message": f"No ref found for: {body['ref']}"})
+        if body.get("required_contexts") != [] and self.statuses.get(body["ref"]):
+            raise Refusal(409, {"message": "Conflict: Commit status checks failed for master."})
+        if body.get("auto_merge", True):
+            return 202, {"message": "Auto-merged master into topic-branch on deployment."}
+        made = {**body, "id": next(self.numbers), "sha": body["ref"], "statuses": []}
+        made["payload"] = json.dumps(body["payload"])
+        self.deployments[made["id"]] = made
+        return 201, made
+
+    def say_deployed(self, number: str, body: Any) -> tuple[int, Any]:
+        states = {"error", "failure", "inactive", "in_progress", "queued", "pending", "success"}
+        if int(number) not in self.deployments:
+            raise Refusal(404, {"message": "Not Found"})
+        if body["state"] not in states or len(body["description"]) > 140:
+            raise Refusal(422, {"message": "Validation Failed"})
+        self.deployments[int(number)]["statuses"].append(body)
+        return 201, {"id": next(self.numbers)}
+
+    def list_deployed(self, number: str, body: Any) -> tuple[int, Any]:
+        if int(number) not in self.deployments:
+            raise Refusal(404, {"message": "Not Found"})
+        return 200, list(reversed(self.deployments[int(number)]["statuses"]))
 
     def comment(self, number: str, body: Any) -> tuple[int, Any]:
         self.pull(number, None)

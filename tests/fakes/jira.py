@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import datetime as dt
 import hashlib
 import hmac
 import itertools
@@ -22,7 +23,13 @@ from typing import Any
 
 from tests.fakes.outside import FakeSystem, Refusal
 
-CATEGORY = {"To Do": "new", "In Progress": "indeterminate", "In Review": "indeterminate", "Done": "done"}
+CATEGORY = {
+    "To Do": "new",
+    "In Progress": "indeterminate",
+    "In Review": "indeterminate",
+    "Done": "done",
+    "Cancelled": "done",
+}
 # From a status to others, by transitions with names of their own.
 WORKFLOW = {
     "To Do": {"Start work": "In Progress"},
@@ -31,6 +38,7 @@ WORKFLOW = {
     "Done": {"Reopen": "In Progress"},
 }
 BOT = {"accountId": "5b10bot", "displayName": "Stagepass Bot", "emailAddress": "bot@acme.example"}
+PRIORITIES = ["Highest", "High", "Medium", "Low", "Lowest"]
 ALICE = {"accountId": "5b10alice", "displayName": "Alice", "emailAddress": "alice@acme.example"}
 
 
@@ -40,6 +48,10 @@ class Jira(FakeSystem):
     def __init__(self, token: str = "jira-token", *, cloud: bool = True, port: int = 0, begin: int = 0) -> None:
         super().__init__(port)
         self.token, self.cloud = token, cloud
+        self.workflow = WORKFLOW
+        # Transitions that have a screen with a field that must be filled in.
+        self.asks_more: set[str] = set()
+        self.edit_screen = ["summary", "description", "priority", "labels", "duedate"]
         self.issues: dict[str, dict[str, Any]] = {}
         # A Jira that starts anew, as in the demo, is not to repeat the ids and keys of the last one.
         self.numbers = itertools.count(begin or 10_001)
@@ -83,7 +95,8 @@ class Jira(FakeSystem):
         self.change(issue, by, *({"field": name, "toString": str(value)} for name, value in fields.items()))
 
     def change(self, issue: dict[str, Any], by: Any, *items: dict[str, Any], **extra: Any) -> None:
-        history = {"id": str(next(self.numbers)), "author": by, "items": list(items)}
+        created = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"
+        history = {"id": str(next(self.numbers)), "author": by, "items": list(items), "created": created}
         issue["histories"].append(history)
         self.tell("jira:issue_updated", issue, by, changelog={"id": history["id"], "items": list(items)}, **extra)
 
@@ -183,6 +196,7 @@ class Jira(FakeSystem):
         known = {
             ("GET", None): self.api_issue, ("GET", "transitions"): self.api_transitions,
             ("POST", "transitions"): self.api_transit, ("POST", "comment"): self.api_comment,
+            ("GET", "editmeta"): self.api_editmeta, ("PUT", None): self.api_edit,
             ("GET", "comment"): self.api_comments, ("POST", "remotelink"): self.api_link,
         }  # fmt: skip
         if (method, match[2]) not in known:
@@ -200,13 +214,43 @@ class Jira(FakeSystem):
         return BOT if self.cloud else {"key": "JIRAUSER1", "name": "bot", "displayName": "Bot"}
 
     def api_issue(self, issue: dict[str, Any], query: dict[str, str], body: Any) -> tuple[int, Any]:
-        found = {"id": issue["id"], "key": issue["key"], "fields": {"status": issue["fields"]["status"]}}
+        fields = {name: issue["fields"][name] for name in query["fields"].split(",")}
+        found = {"id": issue["id"], "key": issue["key"], "fields": fields}
         if "changelog" in query.get("expand", ""):
             found["changelog"] = {"histories": issue["histories"]}
         return 200, found
 
+    def api_editmeta(self, issue: dict[str, Any], query: dict[str, str], body: Any) -> tuple[int, Any]:
+        fields: dict[str, Any] = {name: {"required": name == "summary"} for name in self.edit_screen}
+        if "priority" in fields:
+            values = [{"id": str(number), "name": name} for number, name in enumerate(PRIORITIES, 1)]
+            fields["priority"]["allowedValues"] = values
+        return 200, {"fields": fields}
+
+    def api_edit(self, issue: dict[str, Any], query: dict[str, str], body: Any) -> tuple[int, Any]:
+        """All of it in one entry of the history, or nothing."""
+        fields = dict(body.get("fields", {}))
+        wrong = [name for name in (*fields, *body.get("update", {})) if name not in self.edit_screen]
+        if wrong:
+            raise Refusal(400, {"errors": {wrong[0]: f"Field '{wrong[0]}' cannot be set. It is not on the screen."}})
+        if "description" in fields and self.cloud != isinstance(fields["description"], dict | None):
+            raise Refusal(400, {"errors": {"description": "Operation value must be an Atlassian Document."}})
+        if "priority" in fields:
+            fields["priority"] = {"name": PRIORITIES[int(fields["priority"]["id"]) - 1]}
+        if changes := body.get("update", {}).get("labels"):
+            labels = list(issue["fields"]["labels"])
+            for [(verb, label)] in (change.items() for change in changes):
+                if " " in label:
+                    raise Refusal(400, {"errors": {"labels": "The label contains spaces which is invalid."}})
+                labels = [each for each in labels if each != label] + ([label] if verb == "add" else [])
+            fields["labels"] = sorted(labels)
+        changed = {name: value for name, value in fields.items() if issue["fields"][name] != value}
+        if changed:
+            self.edit(issue["key"], by=self.bot, **changed)
+        return 204, None
+
     def api_transitions(self, issue: dict[str, Any], query: dict[str, str], body: Any) -> tuple[int, Any]:
-        ways = WORKFLOW[issue["fields"]["status"]["name"]]
+        ways = self.workflow[issue["fields"]["status"]["name"]]
         return 200, {
             "transitions": [
                 {"id": str(10 * number + 11), "name": name, "to": self.status(to)}
@@ -217,6 +261,8 @@ class Jira(FakeSystem):
     def api_transit(self, issue: dict[str, Any], query: dict[str, str], body: Any) -> tuple[int, Any]:
         offered = self.api_transitions(issue, {}, None)[1]["transitions"]
         way = next((each for each in offered if each["id"] == body["transition"]["id"]), None)
+        if way is not None and way["name"] in self.asks_more:
+            raise Refusal(400, {"errors": {"resolution": "Resolution is required."}})
         if way is None:
             raise Refusal(400, {"errorMessages": ["It is not on the appropriate step."]})
         self.move(issue["key"], way["to"]["name"], by=self.bot)

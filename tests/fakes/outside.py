@@ -74,6 +74,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.take()
 
+    def do_PUT(self) -> None:
+        self.take()
+
     def do_PATCH(self) -> None:
         self.take()
 

@@ -1,7 +1,7 @@
 """Tables of projects, tickets, their work and the coordinators' reading marks."""
 
 from tickets.models.coordination import ConsumerPosition, EventMark
-from tickets.models.outside import JiraProject, TicketIssue
+from tickets.models.outside import JiraProject, JiraStep, TicketIssue
 from tickets.models.projects import Project
 from tickets.models.tickets import Comment, Dependency, Ticket, TicketLink, TicketQuerySet
 from tickets.models.work import StageTask, StageTaskQuerySet, Worker, WorkerQuerySet
@@ -12,6 +12,7 @@ __all__ = [
     "Dependency",
     "EventMark",
     "JiraProject",
+    "JiraStep",
     "Project",
     "StageTask",
     "StageTaskQuerySet",

@@ -37,6 +37,19 @@ def read_statuses(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
+def read_ways(text: str) -> list[list[str]]:
+    """The lines `To Do > In Progress > Done` of statuses to go through; ValueError for a line that is none."""
+    ways = []
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        way = [status.strip() for status in line.split(">")]
+        if len(way) < 2 or not all(way):
+            raise ValueError(f"{line.strip()[:60]!r} is no line such as: To Do > In Progress > Done")
+        ways.append(way)
+    return ways
+
+
 class JiraProject(models.Model):
     """A project of a Jira whose issues go along with the tickets of a project here, and how their states are called."""
 
@@ -53,10 +66,20 @@ class JiraProject(models.Model):
         "request.approved, request.deployed, request.rolled_back. What is not named moves nothing; where several of ours "
         "have the same one, an issue that gets there takes the ticket to the first.",
     )  # fmt: skip
+    ways = models.TextField(
+        blank=True,
+        help_text="A line for each way that issues may be led over several statuses: To Do > In Progress > Done. "
+        "Otherwise only ways are taken that issues of the same type went before.",
+    )  # fmt: skip
     opens_tickets = models.BooleanField(default=True, help_text="An issue that is made there opens a ticket here.")
     opens_issues = models.BooleanField(default=False, help_text="A ticket that is opened here makes an issue there.")
     issue_type = models.CharField(max_length=60, default="Task", help_text="Of the issues that are made.")
     comments = models.BooleanField(default=True, help_text="What is said, and releases, become comments, both ways.")
+
+    edits = models.BooleanField(
+        "tells edits", default=True,
+        help_text="A title, description, priority, due date or labels that are changed here are changed there.",
+    )  # fmt: skip
 
     class Meta:
         ordering = ["connection_id", "key"]
@@ -72,6 +95,22 @@ class JiraProject(models.Model):
     def states_for(self, status: str) -> list[str]:
         """Our words that go with a status of Jira's, the preferred one first."""
         return [ours for ours, theirs in read_statuses(self.statuses) if theirs.casefold() == status.strip().casefold()]
+
+
+class JiraStep(models.Model):
+    """A step from status to status that an issue of this type took, by a person or by us."""
+
+    jira = models.ForeignKey(JiraProject, on_delete=models.CASCADE, related_name="steps")
+    kind = models.CharField("type of issue", max_length=60)
+    before = models.CharField(max_length=100)
+    after = models.CharField(max_length=100)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["jira", "kind", "before", "after"], name="jira_step_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.before} > {self.after}"
 
 
 class TicketIssue(models.Model):

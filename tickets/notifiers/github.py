@@ -1,4 +1,4 @@
-"""Tells GitHub: one comment on each pull request of a ticket, kept up to date, and a status on its commits."""
+"""Tells GitHub: one comment on each pull request of a ticket, kept up to date, a status on its commits, and deployments."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from core.clock import now
 from events.chain.keys import ticket_key
 from events.chain.kinds import EdgeKind, NodeKind
 from events.connections.errors import Missing
@@ -16,7 +17,9 @@ from events.connections.marks import PULL_COMMENT
 from events.connections.milestones import Milestone, milestone_of, tickets_of
 from events.connections.notifier import ConnectionNotifier
 from events.models import ChainEdge, Connection, ConnectionKind, Delivery, DomainEvent, OutsideMark
+from events.types import DeliveryRefused
 from tickets.models import TicketLink
+from tickets.notifiers.github_deployments import tell_rollout
 
 MOST_CHANGES = 20
 
@@ -62,8 +65,9 @@ def _changes(connection: Connection, tenant: int, tickets: tuple[str, ...]) -> d
 
 
 def _tell(github: GitHub, fact: DomainEvent, milestone: Milestone, changes: dict[Change, str]) -> dict[str, Any]:
-    """A status on each head, a comment on each pull request; what is not there any more is passed over."""
+    """A status on each head, a comment on each pull request, deployments where they are on; what is gone is passed over."""
     receipt: dict[str, Any] = {}
+    refusals: list[str] = []
     for change, ticket in changes.items():
         try:
             if milestone.outcome:
@@ -76,6 +80,14 @@ def _tell(github: GitHub, fact: DomainEvent, milestone: Milestone, changes: dict
                 receipt[str(change)] = _comment(github, fact, milestone, change, ticket)
         except Missing as error:
             receipt[str(change)] = str(error)
+            continue
+        if milestone.rollout and github.connection.deployments:
+            try:
+                receipt[f"{change} deployed"] = tell_rollout(github, fact, milestone, change)
+            except DeliveryRefused as error:
+                refusals.append(str(error))
+    if refusals:
+        raise DeliveryRefused(" ".join(refusals))
     return receipt
 
 
@@ -95,7 +107,7 @@ def _comment(github: GitHub, fact: DomainEvent, milestone: Milestone, change: Ch
         *(f"- {line}" for _, line in lines.values()),
     ])  # fmt: skip
     number = github.comment(change, text, marker, int(mark.value.get("id", 0)))
-    OutsideMark.objects.filter(pk=mark.pk).update(value={"id": number, "lines": lines})
+    OutsideMark.objects.filter(pk=mark.pk).update(value={"id": number, "lines": lines}, made_at=now())
     return f"comment {number}"
 
 

@@ -10,11 +10,14 @@ from django.db import IntegrityError, transaction
 
 from events.connections.errors import Missing
 from events.connections.jira import Jira
+from events.connections.jira_moves import NoWay, move
 from events.connections.milestones import Milestone, milestone_of, tickets_of
 from events.connections.notifier import ConnectionNotifier
 from events.models import Connection, ConnectionKind, Delivery, DomainEvent
 from events.types import DeliveryRefused
 from tickets.models import JiraProject, Ticket, TicketIssue
+from tickets.notifiers.jira_fields import is_told, label_there, tell_edit
+from tickets.notifiers.jira_ways import KnownWays
 from tickets.types import ISSUE_LABEL, JIRA_SURFACE, origin_of
 
 
@@ -27,14 +30,18 @@ class JiraNotifier(ConnectionNotifier[Jira]):
     def recipients(self, fact: DomainEvent) -> list[str]:
         """The Jiras of the tenant that have an issue of one of the tickets, or are to get one."""
         keys = tickets_of(fact)
-        if fact.tenant_id is None or not keys:
+        edited = fact.type == "ticket.edited"
+        if fact.tenant_id is None or not keys or (edited and not is_told(fact)):
             return []
         issues = TicketIssue.objects.filter(
             ticket__tenant=fact.tenant_id, ticket__key__in=keys, connection__active=True, deleted=False
         )
+        wanting = _wanting_an_issue(fact)
+        if edited:
+            issues, wanting = issues.filter(jira__edits=True), wanting.filter(edits=True)
         found = set(issues.values_list("connection", flat=True))
-        if fact.type == "ticket.opened":
-            found |= set(_wanting_an_issue(fact).values_list("connection", flat=True))
+        if fact.type == "ticket.opened" or edited:  # its issue may be about to be made, with what it was like before
+            found |= set(wanting.values_list("connection", flat=True))
         return [str(pk) for pk in sorted(found) if not _came_from(fact, pk)]
 
     def tell(self, delivery: Delivery, connection: Connection, reach: Callable[[], Jira]) -> dict[str, Any]:
@@ -74,7 +81,7 @@ def _tell(jira: Jira, delivery: Delivery) -> dict[str, Any]:
             refusals.append(str(error))
     if refusals:
         raise DeliveryRefused(" ".join(refusals))
-    return receipt
+    return receipt or {"skipped": "the ticket has no issue there"}
 
 
 def _issues(connection: Connection, fact: DomainEvent, milestone: Milestone) -> list[TicketIssue]:
@@ -91,7 +98,7 @@ def _make_issue(jira: Jira, delivery: Delivery) -> None:
     ticket = Ticket.objects.filter(tenant=fact.tenant_id, key=fact.subject_id).first()
     if wanted is None or ticket is None or ticket.issues.filter(connection=jira.connection).exists():
         return
-    labels = [f"{ISSUE_LABEL}{ticket.key.lower()}", *(label.replace(" ", "-") for label in ticket.labels)]
+    labels = [f"{ISSUE_LABEL}{ticket.key.lower()}", *(label_there(label) for label in ticket.labels)]
     made = jira.open(
         wanted.key, wanted.issue_type, ticket.title, ticket.description or ticket.title, labels,
         again=delivery.attempts > 1,
@@ -106,7 +113,7 @@ def _make_issue(jira: Jira, delivery: Delivery) -> None:
 
 
 def _tell_issue(jira: Jira, issue: TicketIssue, milestone: Milestone, delivery: Delivery) -> dict[str, Any]:
-    key, receipt = issue.key, {}
+    key, receipt = issue.key, {}  # type: str, dict[str, Any]
     if not issue.linked:
         url = f"{settings.SITE_URL}/tickets/{issue.ticket.key}/"
         jira.link(key, issue.ticket.key, url, f"{issue.ticket.key} in Stagepass", issue.ticket.title)
@@ -118,7 +125,20 @@ def _tell_issue(jira: Jira, issue: TicketIssue, milestone: Milestone, delivery: 
         receipt["comment"] = jira.comment(
             key, milestone.said, str(delivery.fact.id), links=links, again=delivery.attempts > 1
         )
+    if delivery.fact.type == "ticket.edited" and issue.jira.edits:
+        receipt |= tell_edit(jira, issue, delivery.fact)
     if wanted := issue.jira.status_for(milestone.word) if milestone.word else "":
-        receipt |= jira.move(key, wanted)
-        TicketIssue.objects.filter(pk=issue.pk).update(status=receipt["status"])
+        receipt |= _move(jira, issue, wanted)
     return receipt
+
+
+def _move(jira: Jira, issue: TicketIssue, wanted: str) -> dict[str, Any]:
+    """To the status, and what is known of it here afterwards, also when the issue got stuck."""
+    known = TicketIssue.objects.filter(pk=issue.pk)
+    try:
+        moved = move(jira, issue.key, wanted, KnownWays(issue.jira))
+    except NoWay as error:
+        known.update(status=error.status)
+        raise
+    known.update(status=moved["status"])
+    return moved

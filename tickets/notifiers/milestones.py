@@ -20,8 +20,8 @@ def read(fact: DomainEvent) -> Milestone | None:
         said = f"{fact.actor_label}:\n\n{comment.content}" if comment else ""
         return Milestone((ticket.key,), said=said, url=url, label=ticket.key)
     state = fact.data.get("state", "")
-    begins = fact.type == "ticket.opened"  # wherever its issue is, that is where it begins
-    word = str(state) if ticket.state == state and not begins else ""
+    # Wherever its issue is, that is where it begins; and an edit is no step.
+    word = str(state) if ticket.state == state and fact.type not in {"ticket.opened", "ticket.edited"} else ""
     said = str(fact.data.get("comment") or "")
     said = f"{fact.actor_label}:\n\n{said}" if said else ""
     return Milestone((ticket.key,), word, said, url, label=ticket.key)

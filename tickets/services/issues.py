@@ -13,9 +13,12 @@ from accounts.models import User
 from accounts.roles import Capability
 from accounts.selectors import holders_of
 from core.errors import DomainError, WrongState
+from events.connections.jira_moves import was_announced
 from events.connections.marks import CHANGE, COMMENT, recall
 from events.models import Connection
 from tickets.models import Comment, JiraProject, Ticket, TicketIssue
+from tickets.notifiers.jira_fields import PRIORITIES, label_there, shows
+from tickets.notifiers.jira_ways import learn_step
 from tickets.services.change import lock
 from tickets.services.moves import close_ticket, move_ticket
 from tickets.services.relations import link_ticket
@@ -24,11 +27,6 @@ from tickets.states import CLOSED, DECISIONS, MOVES, TICKET, State
 from tickets.types import ISSUE_LABEL, LinkKind, Priority, TicketContent, TicketType
 from tickets.validation import MAX_LABELS, MAX_TITLE, without_controls
 
-PRIORITIES = {
-    "highest": Priority.URGENT, "blocker": Priority.URGENT, "critical": Priority.URGENT, "urgent": Priority.URGENT,
-    "high": Priority.HIGH, "major": Priority.HIGH, "medium": Priority.MEDIUM, "normal": Priority.MEDIUM,
-    "low": Priority.LOW, "lowest": Priority.LOW, "minor": Priority.LOW, "trivial": Priority.LOW,
-}  # fmt: skip
 TYPES = {"sub-task": TicketType.SUBTASK} | {kind.value: kind for kind in TicketType}
 LONGEST_LABEL = 50
 # What brings a ticket to a state; decisions are for people who look.
@@ -78,7 +76,10 @@ def is_ours(connection: Connection, heard: Heard) -> bool:
         actor, kind, key = heard.told.get("actor", []), CHANGE, heard.told.get("change", "")
     if connection.account and not connection.shared and connection.account in actor:
         return True
-    return bool(key) and recall(connection, kind, str(key)) is not None
+    if bool(key) and recall(connection, kind, str(key)) is not None:
+        return True
+    stepped = kind == CHANGE and "status" in heard.told.get("changed", []) and connection.account in actor
+    return stepped and was_announced(connection, heard.key, str(heard.told.get("status", "")))
 
 
 def _jira_project(connection: Connection, heard: Heard) -> JiraProject | None:
@@ -137,8 +138,11 @@ def _title(heard: Heard) -> str:
     return without_controls(" ".join(heard.title.split()))[:MAX_TITLE] or heard.key
 
 
-def _labels(told: dict[str, Any]) -> tuple[str, ...]:
-    words = (" ".join(without_controls(str(label)).replace(",", " ").split()) for label in told.get("labels", []))
+def _labels(told: dict[str, Any], ticket: Ticket | None = None) -> tuple[str, ...]:
+    """Labels as we write them: those that the ticket has as it has them, without the one that an issue is found by."""
+    known = {label_there(label): label for label in ticket.labels} if ticket else {}
+    named = [str(label) for label in told.get("labels", []) if not str(label).startswith(ISSUE_LABEL)]
+    words = (" ".join(without_controls(known.get(label, label)).replace(",", " ").split()) for label in named)
     labels = (word[:LONGEST_LABEL].strip() for word in words)
     return tuple(dict.fromkeys(label for label in labels if label))[:MAX_LABELS]
 
@@ -168,6 +172,8 @@ def _follow(issue: TicketIssue, heard: Heard, by: User) -> list[str]:
         TicketIssue.objects.filter(pk=issue.pk).update(
             heard_at=heard.at, key=heard.key, status=status, deleted=heard.what == "deleted"
         )
+    step = heard.told.get("step") or {}
+    learn_step(issue.jira, str(heard.told.get("type", "")), str(step.get("from", "")), str(step.get("to", "")))
     done: list[str] = []
     if heard.what == "deleted":
         done += _try(lambda: _stop(issue, f"{heard.key} was deleted in Jira.", by))
@@ -196,20 +202,21 @@ def _stop(issue: TicketIssue, reason: str, by: User) -> list[str]:
 
 
 def _change(issue: TicketIssue, heard: Heard, by: User) -> list[str]:
-    """Only what changed there, so that what people wrote here stays."""
-    told, changed = heard.told, set(heard.told.get("changed", []))
+    """Only what changed there and is not how the issue shows what is here, so that what people wrote here stays."""
+    told, changed, ticket = heard.told, set(heard.told.get("changed", [])), issue.ticket
     given: dict[str, Any] = {}
-    if "summary" in changed:
+    if "summary" in changed and not shows(ticket, "title", heard.title):
         given["title"] = _title(heard)
-    if "description" in changed:
+    if "description" in changed and not shows(ticket, "description", told.get("description", "")):
         given["description"] = without_controls(told.get("description", ""))
-    if "priority" in changed and str(told.get("priority", "")).lower() in PRIORITIES:
-        given["priority"] = PRIORITIES[str(told["priority"]).lower()]
-    if "labels" in changed:
-        given["labels"] = _labels(told)
+    priority = str(told.get("priority", "")).lower()
+    if "priority" in changed and priority in PRIORITIES and not shows(ticket, "priority", priority):
+        given["priority"] = PRIORITIES[priority]
+    if "labels" in changed and not shows(ticket, "labels", told.get("labels", [])):
+        given["labels"] = _labels(told, ticket)
     if "assignee" in changed and (not told.get("assignee") or _assignees(issue.jira, told)):
         given["assignees"] = _assignees(issue.jira, told)
-    if "duedate" in changed:
+    if "duedate" in changed and not shows(ticket, "due_date", told.get("due", "")):
         given["due_date"] = _date(told.get("due", "")) or ""
     if not given:
         return []

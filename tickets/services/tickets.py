@@ -149,7 +149,10 @@ def edit_ticket(
         return load(current)
     clean_content(after)
     _write(current, after, changed, by)
-    publish_about(current, "ticket.edited", by=by, data={"changed": changed, "execution_plan": current.plan})
+    told: dict[str, Any] = {"changed": changed, "execution_plan": current.plan}
+    if removed := [label for label in before.labels if label not in after.labels]:
+        told["labels_removed"] = removed
+    publish_about(current, "ticket.edited", by=by, data=told)
     return load(current)
 
 

@@ -54,6 +54,7 @@ def _issue(payload: Payload) -> dict[str, object]:
         "due": fields.text("duedate"),
         "status": fields.text("status", "name"),
         "done": fields.text("status", "statusCategory", "key") == "done",
+        "step": _state_change(payload),
         "changed": sorted({item.text("field") for item in payload.list("changelog", "items")}),
         "change": payload.text("changelog", "id"),
         "actor": _names(payload.at("user")),

@@ -63,7 +63,7 @@ def test_what_changed_until_it_is_sent_counts(slack, linked, cpi, make_request, 
     promotion = make_request()
     outbox.route_facts()
     if change == "muted":
-        notices.mute(subject_type="promotion", subject_id=promotion.number, by=cpi)
+        notices.mute(subject_type="promotion", subject_id=promotion.number, tenant=None, by=cpi)
     elif change == "never":
         choose(cpi, request_created="never")
     elif change == "unlinked":

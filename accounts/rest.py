@@ -54,9 +54,7 @@ class ApiView(IdempotentPosts, APIView):
 
     def body(self, form: type[StrictSerializer]) -> dict[str, Any]:
         """The validated body; ValidationError names every field that is wrong."""
-        filled = form(data=self.request.data)
-        filled.is_valid(raise_exception=True)
-        return dict(filled.validated_data)
+        return form.checked(self.request.data)
 
 
 def created(data: dict[str, Any], location: str, headers: dict[str, str] | None = None) -> Response:

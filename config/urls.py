@@ -13,8 +13,9 @@ handler500 = "core.problems.server_error"
 admin.autodiscover()
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    # First, because it is asked thousands of times a minute and nobody else's addresses begin like this.
+    # First, because they are asked thousands of times a minute and nobody else's addresses begin like this.
     path("api/v1alpha1/", include("events.tracker.urls")),
+    path("v1/iep/", include("iep.api.urls")),
     path("", include("core.urls")),
     path("", include("accounts.urls")),
     path("", include("promotions.urls")),

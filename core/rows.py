@@ -23,16 +23,21 @@ def insert(row: models.Model, child: models.Model | None = None, link: str = "")
 
     For writes that happen all day: prepared, but without what the ORM does besides (defaults of the database, parents).
     """
-    statement = _insert_with_child(type(row), type(child), link) if child is not None else _insert(type(row))
-    values = prepared(row, _written(type(row)))
+    statement, values = insert_of(row)
     if child is not None:
-        values += prepared(child, _written(type(child), link))
+        statement = _insert_with_child(type(row), type(child), link)
+        values = [*values, *prepared(child, _written(type(child), link))]
     (keys,) = run_all((statement, values))[0]
     for saved, key in zip((row, child) if child is not None else (row,), keys, strict=True):
         assert saved is not None
         saved.pk, saved._state.adding, saved._state.db = key, False, DEFAULT_DB_ALIAS
     if child is not None:
         setattr(child, link, row.pk)
+
+
+def insert_of(row: models.Model) -> Statement:
+    """The statement of `insert`, to be sent with others; its one row has the key."""
+    return _insert(type(row)), prepared(row, _written(type(row)))
 
 
 @cache
@@ -63,9 +68,14 @@ def _written(model: type[models.Model], but: str = "") -> list[models.Field[Any,
 
 def update(row: models.Model, expected: Mapping[str, Any], **written: Any) -> bool:
     """Write these fields where the row still has the expected ones; whether it had. The object itself stays as it is."""
+    return bool(run(*update_of(row, expected, **written)))
+
+
+def update_of(row: models.Model, expected: Mapping[str, Any], **written: Any) -> Statement:
+    """The statement of `update`, to be sent with others; it has a row where the row had the expected fields."""
     model, given = type(row), [*written.items(), *expected.items()]
     values = [_plain(_field(model, name), value) for name, value in given]
-    return bool(run(_update(model, tuple(written), tuple(expected)), [*values, row.pk]))
+    return _update(model, tuple(written), tuple(expected)), [*values, row.pk]
 
 
 @cache

@@ -95,10 +95,16 @@ def append(fact: DomainEvent, *, after: Sequence[Statement] = ()) -> DomainEvent
 
     The statements that it comes `after` are sent with it, in one round trip.
     """
-    _check_transaction()
-    *_, (place,) = run_all(*after, *_appending([fact]))
-    _take_place(fact, place)
+    append_after(fact, after)
     return fact
+
+
+def append_after(fact: DomainEvent, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+    """As `append`, with the rows of the statements that were sent before it."""
+    _check_transaction()
+    *rows, _, (place,) = run_all(*statements, *_appending([fact]))
+    _take_place(fact, place)
+    return rows
 
 
 def transact_with(facts: Sequence[DomainEvent], *, after: Sequence[Statement]) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
-from django.core.files.temp import NamedTemporaryFile
 
 from core.errors import DomainError
 from iep.validation import MAX_BYTES
 
 KEPT_BYTES = 32 * 1024 * 1024
 KEPT_EACH = 512 * 1024
+IN_MEMORY = 1024 * 1024
 
 
 class WrongDigest(DomainError):
@@ -48,7 +49,7 @@ def put(digest: str, chunks: Iterable[bytes]) -> int:
     WrongDigest, TooLarge. Safe to repeat and to do twice at the same time.
     """
     seen, size = hashlib.sha256(), 0
-    with NamedTemporaryFile("w+b") as file:
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
         for chunk in chunks:
             size += len(chunk)
             if size > MAX_BYTES:

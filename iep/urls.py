@@ -1,8 +1,8 @@
-"""Addresses of import maps: entry points, the control panel and REST."""
+"""Addresses of import maps: entry points and the control panel. Those of REST: iep/api/urls.py."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.urls import URLPattern, URLResolver, path, re_path
 
 from iep.models import SLUG
 from iep.views import entry, login, panel
@@ -10,7 +10,6 @@ from iep.views import entry, login, panel
 _APP = rf"(?P<app>{SLUG})"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include("iep.api.urls")),
     re_path(rf"^apps/{_APP}/(?P<rest>.*)$", entry.entry_page, name="entry_page"),
     re_path(rf"^iep/m/{_APP}/(?P<path>.+)$", entry.entry_file, name="entry_file"),
     path("iep/login/", login.login, name="iep_login"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -50,8 +51,9 @@ def kind_of(entry: dict[str, Any]) -> str:
     return "modified" if entry["base"] else "added"
 
 
-def render_stamp(stamp: Stamp, user: User) -> dict[str, Any]:
-    conflicts = conflicts_of(stamp)
+def render_stamp(stamp: Stamp, user: User, around: Sequence[Sequence[Any]] | None = None) -> dict[str, Any]:
+    """With its conflicts, out of what is `around` it where that was asked for already."""
+    conflicts = conflicts_of(stamp, around)
     moved = {conflict.path for conflict in conflicts if conflict.blocks}
     return {
         "app": stamp.application.slug,
@@ -92,7 +94,7 @@ def render_sign_off(stamp: Stamp, user: User) -> dict[str, Any] | None:
 
 
 def render_stamped(stamped: Stamped, user: User) -> dict[str, Any]:
-    return render_stamp(stamped.stamp, user) | {
+    return render_stamp(stamped.stamp, user, stamped.around) | {
         "changed": sorted(stamped.changed),
         "unchanged": stamped.unchanged,
         "stale": sorted(stamped.stale),

@@ -1,17 +1,17 @@
-"""Addresses of the REST face of import maps."""
+"""Addresses of the REST face of import maps, below v1/iep/."""
 
 from __future__ import annotations
 
 from core.rest import both_spellings
 from iep.api import blobs, login, signing, views
 
-_APP = "v1/iep/applications/<str:app>"
+_APP = "applications/<str:app>"
 _STAMP = f"{_APP}/stamps/<str:ticket>"
 
 urlpatterns = [
-    *both_spellings("v1/iep/login", login.LoginView.as_view(), "api_iep_login"),
-    *both_spellings("v1/iep/login/token", login.LoginTokenView.as_view(), "api_iep_login_token"),
-    *both_spellings("v1/iep/applications", views.ApplicationsView.as_view(), "api_iep_applications"),
+    *both_spellings("login", login.LoginView.as_view(), "api_iep_login"),
+    *both_spellings("login/token", login.LoginTokenView.as_view(), "api_iep_login_token"),
+    *both_spellings("applications", views.ApplicationsView.as_view(), "api_iep_applications"),
     *both_spellings(_APP, views.ApplicationView.as_view(), "api_iep_application"),
     *both_spellings(f"{_APP}/modules", views.ModulesView.as_view(), "api_iep_modules"),
     *both_spellings(f"{_APP}/releases", views.ReleasesView.as_view(), "api_iep_releases"),

@@ -136,15 +136,15 @@ class StampView(IepApiView):
     def post(self, request: Request, app: str, ticket: str) -> Response:
         """Bring files into a ticket, opening its stamp (201) or changing it (200); see docs/import-maps.md."""
         form = self.body(forms.StampFields)
-        application = self.application(app)
-        for digest, content in forms.inline_of(form).items():
-            services.store_blob(application=application, digest=digest, chunks=[content], by=self.user)
+        brought = forms.inline_of(form)
+        application, found = services.place_of(slug=app, key=ticket, by=self.user)
         stamped = services.stamp_ticket(
             application=application,
-            ticket=services.ticket_for(application=application, key=ticket, by=self.user),
+            ticket=found,
             manifest=forms.manifest_of(form),
             by=self.user,
             revision=self.revision(),
+            brought=brought,
         )
         return answer(wire.render_stamped(stamped, self.user), stamped.stamp, 201 if stamped.created else 200)
 

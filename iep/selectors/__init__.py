@@ -3,6 +3,7 @@
 from iep.selectors.applications import (
     find_application,
     find_stamp,
+    find_with_ticket,
     last_judgement,
     list_applications,
     list_releases,
@@ -14,6 +15,7 @@ from iep.selectors.applications import (
 __all__ = [
     "find_application",
     "find_stamp",
+    "find_with_ticket",
     "last_judgement",
     "list_applications",
     "list_releases",

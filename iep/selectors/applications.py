@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Count, QuerySet
 
 from accounts.models import Tenant, User
@@ -13,6 +15,8 @@ from core.sql import run
 from events.models import DomainEvent
 from iep.models import Application, Judgement, Release, Stamp
 from iep.states import OPEN, Stage
+from tickets.models import Project, Ticket
+from tickets.services.change import read_ticket
 
 FILTERS: dict[str, tuple[str, ...]] = {stage.value: (stage,) for stage in Stage} | {"open": OPEN, "all": tuple(Stage)}
 _APPLICATION = f"""
@@ -20,6 +24,15 @@ SELECT {columns(Application, "application")}, {columns(Tenant, "tenant")}
 FROM iep_application application JOIN accounts_tenant tenant ON tenant.id = application.tenant_id
 WHERE application.slug = %s
 """  # noqa: S608 (our own columns)
+_WITH_TICKET = f"""
+SELECT {columns(Application, "application")}, {columns(Tenant, "tenant")},
+    {columns(Ticket, "ticket")}, {columns(Project, "project")}
+FROM iep_application application JOIN accounts_tenant tenant ON tenant.id = application.tenant_id
+LEFT JOIN tickets_ticket ticket ON ticket.tenant_id = application.tenant_id AND UPPER(ticket.key) = UPPER(%s)
+LEFT JOIN tickets_project project ON project.id = ticket.project_id
+WHERE application.slug = %s
+"""  # noqa: S608 (our own columns)
+_WIDTH = width(Application) + width(Tenant)
 _STAMP = ("application__tenant", "application__project", "ticket__project", "ticket__tenant", "author")
 
 
@@ -31,11 +44,28 @@ def list_applications(user: User) -> QuerySet[Application]:
 
 def find_application(user: User, slug: str) -> Application:
     """NotFound says the same for none and for hidden ones."""
-    rows = run(_APPLICATION, [slug[:40].replace("\x00", "")])
+    return _visible(user, slug, run(_APPLICATION, [_asked(slug)]))
+
+
+def find_with_ticket(user: User, slug: str, key: str) -> tuple[Application, Ticket | None]:
+    """As find_application, with its tenant's ticket with this key, in any case, if there is one that `user` may see."""
+    rows = run(_WITH_TICKET, [_asked(key), _asked(slug)])
+    found = _visible(user, slug, rows)
+    ticket = rows[0][_WIDTH:]
+    if ticket[0] is None or not has_capability(user, Capability.VIEW_TICKETS, found.tenant_id):
+        return found, None
+    return found, read_ticket(ticket, found.tenant)
+
+
+def _asked(text: str) -> str:
+    return text[:40].replace("\x00", "")
+
+
+def _visible(user: User, slug: str, rows: list[tuple[Any, ...]]) -> Application:
     found = build(Application, rows[0][: width(Application)]) if rows else None
     if found is None or not has_capability(user, Capability.VIEW_APPLICATIONS, found.tenant_id):
         raise NotFound(f"There is no application {slug[:40]!r} that you may see.")
-    found.tenant = build(Tenant, rows[0][width(Application) :])
+    found.tenant = build(Tenant, rows[0][width(Application) : _WIDTH])
     return found
 
 

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from core.sql import run
+from core.sql import Statement, run
 from iep.imports import targets
 from iep.maps import specifiers_by_digest
 from iep.models import Application, Module, Stamp
 from iep.states import OPEN
-from iep.types import Conflict
+from iep.types import Conflict, Delta
 from iep.validation import SPECIFIERS
 
-_IMPORTS = "SELECT digest, imports FROM iep_blob WHERE application_id = %s AND digest = ANY(%s) AND imports IS NOT NULL"
-# Of the other tickets only what concerns this one.
-_OTHERS = """
-SELECT ticket.key, (
-    SELECT jsonb_object_agg(path, stamp.delta -> path -> 'digest')
-    FROM unnest(%s::text[]) AS path WHERE stamp.delta ? path
+# What production has at the ticket's paths; of other open tickets only what concerns this one; what its files import.
+_AROUND = """
+SELECT 'production', path, digest, NULL::jsonb FROM iep_module
+WHERE application_id = %(application)s AND path = ANY(%(paths)s::text[])
+UNION ALL (
+    SELECT 'ticket', ticket.key, NULL, (
+        SELECT jsonb_object_agg(path, stamp.delta -> path -> 'digest')
+        FROM unnest(%(paths)s::text[]) AS path WHERE stamp.delta ? path
+    )
+    FROM iep_stamp stamp JOIN tickets_ticket ticket ON ticket.id = stamp.ticket_id
+    WHERE stamp.application_id = %(application)s AND stamp.stage = ANY(%(open)s::text[])
+        AND stamp.delta ?| %(paths)s::text[] AND stamp.id <> %(stamp)s
+    ORDER BY ticket.key LIMIT 50
 )
-FROM iep_stamp stamp JOIN tickets_ticket ticket ON ticket.id = stamp.ticket_id
-WHERE stamp.application_id = %s AND stamp.stage = ANY(%s) AND stamp.delta ?| %s::text[] AND stamp.id <> %s
-ORDER BY ticket.key LIMIT 50
+UNION ALL
+SELECT 'imports', NULL, digest, to_jsonb(imports) FROM iep_blob
+WHERE application_id = %(application)s AND digest = ANY(%(digests)s::text[]) AND imports IS NOT NULL
 """
 _DIGESTS = "SELECT path, digest FROM iep_module WHERE application_id = %s AND path = ANY(%s)"
 
@@ -49,40 +57,51 @@ def changed_in_production(stamp: Stamp, there: Mapping[str, str] | None = None) 
     ]  # fmt: skip
 
 
-def same_paths(stamp: Stamp) -> list[Conflict]:
-    """Paths that other open tickets change too."""
-    if not stamp.delta or not stamp.is_open:
+def around(stamp: Stamp, delta: Delta) -> Statement:
+    """What `conflicts_of` must know of the stamp with this delta."""
+    digests = [entry["digest"] for entry in delta.values() if entry["digest"]]
+    return _AROUND, {
+        "application": stamp.application_id, "paths": list(delta), "digests": digests, "open": list(OPEN), "stamp": stamp.pk,
+    }  # fmt: skip
+
+
+def conflicts_of(stamp: Stamp, rows: Sequence[Sequence[Any]] | None = None) -> list[Conflict]:
+    """All of them; those that block a release first. `rows` are what was `around`, for who asked already."""
+    if not stamp.is_open or not stamp.delta:
         return []
-    mine = {path: entry["digest"] for path, entry in stamp.delta.items()}
-    others = run(_OTHERS, [list(mine), stamp.application_id, list(OPEN), list(mine), stamp.pk])
+    if rows is None:
+        rows = run(*around(stamp, stamp.delta))
+    there = {name: digest for kind, name, digest, _ in rows if kind == "production"}
+    others = [(name, _read(told)) for kind, name, _, told in rows if kind == "ticket"]
+    imports = {digest: _read(told) for kind, _, digest, told in rows if kind == "imports"}
     return [
-        Conflict("same_key", path, ticket, f"{ticket} changes {path} too.")
-        for ticket, digests in others
-        for path, digest in sorted(_pairs(digests))
-        if digest != mine[path]
+        *changed_in_production(stamp, there),
+        *_same_paths(stamp, others),
+        *(_changed_dependencies(stamp, imports) if imports else ()),
     ]
 
 
-def _pairs(digests: str | dict[str, str | None]) -> Iterable[tuple[str, str | None]]:
-    found: dict[str, str | None] = json.loads(digests) if isinstance(digests, str) else digests
-    return found.items()
+def _read(told: Any) -> Any:
+    return json.loads(told) if isinstance(told, str) else told
 
 
-def conflicts_of(stamp: Stamp) -> list[Conflict]:
-    """All of them; those that block a release first."""
-    if not stamp.is_open:
-        return []
-    return [*changed_in_production(stamp), *same_paths(stamp), *changed_dependencies(stamp)]
+def _same_paths(stamp: Stamp, others: Iterable[tuple[str, Mapping[str, str | None]]]) -> list[Conflict]:
+    """Paths that other open tickets change too, to something else."""
+    return [
+        Conflict("same_key", path, ticket, f"{ticket} changes {path} too.")
+        for ticket, digests in others
+        for path, digest in sorted(digests.items())
+        if digest != stamp.delta[path]["digest"]
+    ]
 
 
-def changed_dependencies(stamp: Stamp) -> list[Conflict]:
+def _changed_dependencies(stamp: Stamp, imports: Mapping[str, Sequence[str]]) -> list[Conflict]:
     """Files that the ticket's own import directly and that production changed since the ticket began: only a hint."""
     digests = {entry["digest"]: path for path, entry in stamp.delta.items() if entry["digest"]}
     used: dict[str, str] = {}
-    names: dict[str, str] = {}
-    for digest, imports in run(_IMPORTS, [stamp.application_id, list(digests)]):
-        names = names or _names(stamp)
-        for target in targets(digests[digest], imports or [], names):
+    names = _names(stamp)
+    for digest, specifiers in imports.items():
+        for target in targets(digests[digest], specifiers, names):
             used.setdefault(target, digests[digest])
     others = used.keys() - stamp.delta.keys()
     if not others:

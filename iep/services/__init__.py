@@ -1,6 +1,6 @@
 """The verbs of import maps; each leaves its facts in the transaction of what it does."""
 
-from iep.services.applications import ensure_application, publish_files, ticket_for
+from iep.services.applications import ensure_application, place_of, publish_files, ticket_for
 from iep.services.releases import publish_baseline, release_stamp, take_back_release
 from iep.services.reminders import remind_of_stale_stamps
 from iep.services.signing import add_signing_key, revoke_signing_key, take_manifest
@@ -21,6 +21,7 @@ __all__ = [
     "close_stamp",
     "ensure_application",
     "forget_sign_off",
+    "place_of",
     "promote_stamp",
     "publish_baseline",
     "publish_files",

@@ -9,14 +9,11 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from accounts.models import Tenant, User
-from accounts.roles import Capability
-from accounts.selectors import has_capability
 from core.errors import InvalidInput
-from core.rows import columns
-from core.sql import run
 from iep import permissions, storage
 from iep.errors import UnknownTicket
 from iep.models import RESERVED_SLUGS, SLUG, Application, Blob, Release
+from iep.selectors import find_with_ticket
 from iep.services.facts import publish_about_application
 from iep.services.releases import publish_baseline
 from iep.types import File
@@ -24,14 +21,7 @@ from iep.validation import TICKET_KEY, check_files
 from tickets.models import Project, Ticket
 from tickets.permissions import check_can_edit
 from tickets.services import open_ticket
-from tickets.services.change import read_ticket
 from tickets.types import TicketContent
-
-_TICKET = f"""
-SELECT {columns(Ticket, "ticket")}, {columns(Project, "project")}
-FROM tickets_ticket ticket JOIN tickets_project project ON project.id = ticket.project_id
-WHERE ticket.tenant_id = %s AND UPPER(ticket.key) = UPPER(%s)
-"""  # noqa: S608 (our own columns)
 
 
 @transaction.atomic
@@ -90,15 +80,24 @@ def publish_files(*, application: Application, files: dict[str, bytes], by: User
     return publish_baseline(application=application, files=contents, by=by, reason=reason)
 
 
-def ticket_for(*, application: Application, key: str, by: User) -> Ticket:
-    """The application's tenant's ticket with this key; a new one in its project when the caller may open tickets.
+def place_of(*, slug: str, key: str, by: User) -> tuple[Application, Ticket]:
+    """The application, and its tenant's ticket with this key; a new one in its project when the caller may open tickets.
 
-    UnknownTicket when there is none and none can be opened, InvalidInput for what is no key.
+    NotFound for an application that the caller may not see, NotAllowed without the right to stamp, InvalidInput for what
+    is no key, UnknownTicket when there is no such ticket and none can be opened.
     """
+    application, ticket = find_with_ticket(by, slug, key.strip())
+    permissions.check_can_stamp(by, application)
     key = clean_key(key)
-    rows = run(_TICKET, [application.tenant_id, key])
-    if rows and has_capability(by, Capability.VIEW_TICKETS, application.tenant_id):
-        return read_ticket(rows[0], application.tenant)
+    return application, ticket or _open(application, key, by)
+
+
+def ticket_for(*, application: Application, key: str, by: User) -> Ticket:
+    """As `place_of`, for who has the application already."""
+    return place_of(slug=application.slug, key=key, by=by)[1]
+
+
+def _open(application: Application, key: str, by: User) -> Ticket:
     if application.project is None:
         raise UnknownTicket(f"{application.tenant.slug} has no ticket {key}. Open it first.")
     check_can_edit(by, application.tenant)

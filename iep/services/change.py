@@ -11,13 +11,12 @@ from django.db import connection, models
 from accounts.models import Tenant, User
 from core.clock import now
 from core.errors import StaleState, WrongState
-from core.rows import build, columns, insert, update, width
-from core.sql import run
+from core.rows import build, columns, update_of, width
+from core.sql import Statement, run, run_all
 from iep.errors import RevisionConflict
-from iep.models import Application, Stamp, StampRevision
-from iep.services.facts import publish_about
+from iep.models import Application, Stamp
+from iep.services.facts import Rows, publish_about
 from iep.states import STAMP
-from iep.types import Delta
 from tickets.models import Ticket
 
 Found = TypeVar("Found", bound=models.Model)
@@ -39,6 +38,11 @@ JOIN tickets_ticket ticket ON ticket.id = stamp.ticket_id
 JOIN accounts_user author ON author.id = stamp.author_id
 WHERE stamp.id = %s
 """  # noqa: S608 (our own columns)
+# As the stamp's row is when this reaches it.
+_KEEP = """
+INSERT INTO iep_stamprevision (stamp_id, number, delta, production_revision, git, by_id, created_at)
+SELECT id, revision, delta, %s::int, git, %s::bigint, %s::timestamptz FROM iep_stamp WHERE id = %s
+"""
 
 
 def load(stamp: Stamp) -> Stamp:
@@ -77,17 +81,22 @@ def lock_with_application(stamp: Stamp, revision: int | None = None, expected: i
     return current
 
 
-def lock_of_ticket(application: Application, ticket: Ticket, revision: int | None, by: User) -> Stamp | None:
-    """The ticket's stamp on the application like `lock` gives it, for `by`; None when there is none."""
+def lock_of_ticket(
+    application: Application, ticket: Ticket, revision: int | None, by: User, *, then: Sequence[Statement]
+) -> tuple[Stamp | None, Rows]:
+    """The ticket's stamp on the application like `lock` gives it, for `by`; None when there is none.
+
+    With the rows of the statements that come `then`, in the same round trip.
+    """
     seen = Stamp(application=application, ticket=ticket)
-    rows = run(_LOCK_OF_TICKET, [_in_transaction(seen).application_id, ticket.pk])
+    rows, *others = run_all((_LOCK_OF_TICKET, [_in_transaction(seen).application_id, ticket.pk]), *then)
     if not rows:
-        return None
+        return None, others
     current = _read(rows[0], seen)
     if current.author_id == by.pk:
         current.author = by
     check_revision(current, revision)
-    return current
+    return current, others
 
 
 def _in_transaction(stamp: Stamp) -> Stamp:
@@ -137,29 +146,41 @@ def check_production(application: Application, expected: int | None) -> None:
 def take(stamp: Stamp, verb: str, *, by: User | None, data: dict[str, Any] | None = None, **updates: Any) -> Stamp:
     """Take `verb` from the locked stamp's stage, writing `updates` with it, and leave the edge's fact.
 
-    WrongState where the table has no such edge, StaleState when another step came first (only without a lock).
+    A new revision is kept, so that it can be looked at again. WrongState where the table has no such edge, StaleState
+    when another step came first (only without a lock).
     """
+    take_after((), stamp, verb, by=by, data=data, **updates)
+    return stamp
+
+
+def take_after(
+    statements: Sequence[Statement],
+    stamp: Stamp,
+    verb: str,
+    *,
+    by: User | None,
+    data: dict[str, Any] | None = None,
+    **updates: Any,
+) -> Rows:
+    """As `take`, all in one round trip after these statements; their rows."""
     edge = STAMP.find(stamp.stage, verb)
     if edge is None:
         raise wrong_stage(stamp, verb)
     written = updates | {"stage": edge.target, "updated_at": now()}
-    if not update(stamp, {"stage": edge.source, "revision": stamp.revision}, **written):
-        raise StaleState(f"Someone else changed {stamp.ticket.key} meanwhile. Look again, then decide.")
+    step = [update_of(stamp, {"stage": edge.source, "revision": stamp.revision}, **written)]
+    if "revision" in updates:
+        step.append(keeping_revision(stamp, by))
     for name, value in written.items():
         setattr(stamp, name, value)
-    publish_about(stamp, edge.fact, by=by, data=data)
-    return stamp
+    rows = publish_about(stamp, edge.fact, by=by, data=data, after=[*statements, *step])
+    if not rows[len(statements)]:
+        raise StaleState(f"Someone else changed {stamp.ticket.key} meanwhile. Look again, then decide.")
+    return rows[: len(statements)]
 
 
-def keep_revision(
-    stamp: Stamp, production_revision: int, by: User | None, *, delta: Delta, git: dict[str, Any] | None, revision: int
-) -> None:
-    """Remember what a revision of the stamp has."""
-    insert(
-        StampRevision(
-            stamp=stamp, number=revision, delta=delta, production_revision=production_revision, git=git, by=by
-        )
-    )
+def keeping_revision(stamp: Stamp, by: User | None) -> Statement:
+    """The statement that remembers what the stamp's row has now."""
+    return _KEEP, [stamp.application.revision, by.pk if by else None, now(), stamp.pk]
 
 
 def wrong_stage(stamp: Stamp, verb: str) -> WrongState:

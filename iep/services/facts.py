@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from accounts.models import User
 from accounts.roles import Capability
-from events.models import DomainEvent
-from events.services import publish
+from core.sql import Statement
+from events.services import append_after, compose
 from events.types import Audience, Subject
 from iep.models import Application, Stamp
 
@@ -19,8 +20,16 @@ def subject_id(stamp: Stamp) -> str:
     return f"{stamp.application.slug}/{stamp.ticket.key}"
 
 
-def publish_about(stamp: Stamp, fact: str, *, by: User | None, data: dict[str, Any] | None = None) -> DomainEvent:
-    """The fact of a step, with what the stamp is like after it. Its application, ticket and tenant must be loaded."""
+Rows = list[list[tuple[Any, ...]]]
+
+
+def publish_about(
+    stamp: Stamp, fact: str, *, by: User | None, data: dict[str, Any] | None = None, after: Sequence[Statement] = ()
+) -> Rows:
+    """The fact of a step, with what the stamp is like after it. Its application, ticket and tenant must be loaded.
+
+    The statements that it comes after are sent in its round trip; their rows.
+    """
     standing = {
         "application": stamp.application.slug,
         "ticket": stamp.ticket.key,
@@ -29,7 +38,7 @@ def publish_about(stamp: Stamp, fact: str, *, by: User | None, data: dict[str, A
         "production_revision": stamp.application.revision,
     }
     label = f"{stamp.ticket.key} on {stamp.application.name}"
-    return publish(
+    composed = compose(
         type=fact,
         subject=Subject(STAMP, subject_id(stamp), label),
         tenant=stamp.application.tenant,
@@ -37,12 +46,19 @@ def publish_about(stamp: Stamp, fact: str, *, by: User | None, data: dict[str, A
         data=standing | (data or {}),
         audience=_AUDIENCE,
     )
+    return append_after(composed, after)
 
 
 def publish_about_application(
-    application: Application, fact: str, *, by: User | None, data: dict[str, Any] | None = None
-) -> DomainEvent:
-    return publish(
+    application: Application,
+    fact: str,
+    *,
+    by: User | None,
+    data: dict[str, Any] | None = None,
+    after: Sequence[Statement] = (),
+) -> Rows:
+    """The fact of what became of an application, after these statements; their rows."""
+    composed = compose(
         type=fact,
         subject=Subject(APPLICATION, application.slug, application.name),
         tenant=application.tenant,
@@ -50,3 +66,4 @@ def publish_about_application(
         data={"application": application.slug, "production_revision": application.revision} | (data or {}),
         audience=_AUDIENCE,
     )
+    return append_after(composed, after)

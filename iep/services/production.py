@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from django.db import IntegrityError
 
 from accounts.models import User
 from core.errors import StaleState
 from core.failpoints import failpoint
-from core.rows import insert
-from core.sql import run
+from core.rows import insert_of
+from core.sql import Statement, run
 from iep.errors import Twins
 from iep.models import Application, Release, ReleaseKind, Stamp
+from iep.services.facts import Rows
 from iep.validation import fold
 
 # digest and size; None where there is no file.
 Content = tuple[str, int] | None
+# Sends the statements that carry a release out, and leaves its fact; their rows.
+Telling = Callable[[Release, Sequence[Statement]], Rows]
 
-
-_CONTENTS = "SELECT path, digest, size FROM iep_module WHERE application_id = %s AND folded = ANY(%s)"
+CONTENTS = "SELECT path, digest, size FROM iep_module WHERE application_id = %s AND folded = ANY(%s)"
 _CHANGES = """
 INSERT INTO iep_change (release_id, application_id, revision, path, before, before_size, after, after_size)
-SELECT %s::bigint, %s::bigint, %s::int, change.*
-FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::bigint[]) AS change
+SELECT release.id, release.application_id, release.revision, change.*
+FROM iep_release release, unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::bigint[]) AS change
+WHERE release.application_id = %s AND release.revision = %s
 """
 _GONE = "DELETE FROM iep_module WHERE application_id = %s AND path = ANY(%s)"
 _THERE = """
@@ -36,7 +41,7 @@ _MOVE = "UPDATE iep_application SET revision = revision + 1 WHERE id = %s AND re
 
 def contents_of(application: Application, paths: Iterable[str]) -> dict[str, tuple[str, int]]:
     """What production has at these paths, and at those that differ from one of them only by case."""
-    rows = run(_CONTENTS, [application.pk, [fold(path) for path in paths]])
+    rows = run(CONTENTS, [application.pk, [fold(path) for path in paths]])
     return {path: (digest, size) for path, digest, size in rows}
 
 
@@ -57,25 +62,31 @@ def move_production(
     *,
     kind: ReleaseKind,
     by: User | None,
+    telling: Telling,
     **about: Any,
 ) -> Release:
-    """Production gets its next revision with these (before, after) per path.
+    """Production gets its next revision with these (before, after) per path, in one round trip with its fact.
 
     The application must be locked and `before` read under that lock. StaleState when production moved all the same.
     Costs what the change costs, however large the application is.
     """  # fmt: skip
-    moved = run(_MOVE, [application.pk, application.revision])
+    move = (_MOVE, [application.pk, application.revision])
+    application.revision += 1
+    release = Release(application=application, revision=application.revision, kind=kind, by=by, **about)
+    try:
+        moved, written, *_ = telling(release, [move, insert_of(release), *_changes_of(release, changes)])
+    except IntegrityError as error:
+        if "release_once" not in str(error):
+            raise
+        moved = []
     if not moved:
         raise StaleState(f"Production of {application.slug} moved meanwhile. Look again, then release.")
-    revision = application.revision = moved[0][0]
-    release = Release(application=application, revision=revision, kind=kind, by=by, **about)
-    insert(release)
-    _write_changes(release, changes)
+    release.pk, release._state.adding, release._state.db = written[0][0], False, application._state.db
     failpoint("production_moved")
     return release
 
 
-def _write_changes(release: Release, changes: Mapping[str, tuple[Content, Content]]) -> None:
+def _changes_of(release: Release, changes: Mapping[str, tuple[Content, Content]]) -> Iterator[Statement]:
     paths = list(changes)
     sides = [
         [content[place] if content else nothing for content in column]
@@ -83,11 +94,12 @@ def _write_changes(release: Release, changes: Mapping[str, tuple[Content, Conten
         for place, nothing in ((0, ""), (1, 0))
     ]
     if paths:
-        run(_CHANGES, [release.pk, release.application_id, release.revision, paths, *sides])
+        yield _CHANGES, [paths, *sides, release.application_id, release.revision]
     if gone := [path for path, (_, after) in changes.items() if after is None]:
-        run(_GONE, [release.application_id, gone])
+        yield _GONE, [release.application_id, gone]
     if there := [(path, fold(path), *after) for path, (_, after) in changes.items() if after is not None]:
-        run(_THERE, [release.application_id, release.revision, *(list(column) for column in zip(*there, strict=True))])
+        columns = (list(column) for column in zip(*there, strict=True))
+        yield _THERE, [release.application_id, release.revision, *columns]
 
 
 def about_release(release: Release, changes: Mapping[str, Any], stamp: Stamp | None) -> dict[str, Any]:

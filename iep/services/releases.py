@@ -10,13 +10,13 @@ from django.db import transaction
 from accounts.models import User
 from core.errors import WrongState
 from core.rows import build, columns, width
-from core.sql import run
+from core.sql import Statement, run
 from iep import permissions
 from iep.errors import ChangedSince, KeyConflict
 from iep.models import Application, Change, Release, ReleaseKind, Stamp
 from iep.selectors.conflicts import changed_in_production
-from iep.services.change import lock_application, lock_with_application, take, wrong_stage
-from iep.services.facts import publish_about_application
+from iep.services.change import lock_application, lock_with_application, take_after, wrong_stage
+from iep.services.facts import Rows, publish_about_application
 from iep.services.production import Content, about_release, contents_of, move_production, refuse_twins
 from iep.states import STAMP, Stage
 
@@ -54,15 +54,16 @@ def release_stamp(
         raise wrong_stage(current, "release")
     application = current.application
     changes = _changes(current)
-    release = move_production(
-        application, changes, kind=ReleaseKind.RELEASE, by=by, stamp=current, stamp_revision=current.revision,
-        reason=reason, request=request, approvals=list(approvals), nonce=nonce,
+
+    def tell(release: Release, statements: Sequence[Statement]) -> Rows:
+        data = about_release(release, changes, current)
+        updates = {"released_revision": release.revision, "sign_off": ""}
+        return take_after(statements, current, "release", by=by, data=data, **updates)
+
+    return move_production(
+        application, changes, kind=ReleaseKind.RELEASE, by=by, telling=tell, stamp=current,
+        stamp_revision=current.revision, reason=reason, request=request, approvals=list(approvals), nonce=nonce,
     )  # fmt: skip
-    take(
-        current, "release", by=by, data=about_release(release, changes, current),
-        released_revision=release.revision, sign_off="",
-    )  # fmt: skip
-    return release
 
 
 def _changes(stamp: Stamp) -> dict[str, tuple[Content, Content]]:
@@ -103,13 +104,15 @@ def take_back_release(
     rows = run(_BROUGHT, [application.pk, current.released_revision])
     brought = build(Release, rows[0][: width(Release)])
     changes = _inverse(application, brought, [row[width(Release) :] for row in rows if row[width(Release)]])
-    release = move_production(
-        application, changes, kind=ReleaseKind.REVERT, by=by, stamp=current, stamp_revision=current.revision,
-        reason=reason, undoes=brought, request=request, nonce=nonce,
+
+    def tell(release: Release, statements: Sequence[Statement]) -> Rows:
+        data = about_release(release, changes, current) | {"undoes": brought.revision}
+        return take_after(statements, current, "take_back", by=by, data=data, released_revision=None)
+
+    return move_production(
+        application, changes, kind=ReleaseKind.REVERT, by=by, telling=tell, stamp=current,
+        stamp_revision=current.revision, reason=reason, undoes=brought, request=request, nonce=nonce,
     )  # fmt: skip
-    data = about_release(release, changes, current) | {"undoes": brought.revision}
-    take(current, "take_back", by=by, data=data, released_revision=None)
-    return release
 
 
 def _inverse(
@@ -158,9 +161,12 @@ def publish_baseline(
     }
     if not changes:
         raise WrongState(f"Production of {current.slug} has exactly these files already.")
-    release = move_production(current, changes, kind=ReleaseKind.BASELINE, by=by, reason=reason)
-    publish_about_application(current, "application.published", by=by, data=about_release(release, changes, None))
-    return release
+
+    def tell(release: Release, statements: Sequence[Statement]) -> Rows:
+        data = about_release(release, changes, None)
+        return publish_about_application(current, "application.published", by=by, data=data, after=statements)
+
+    return move_production(current, changes, kind=ReleaseKind.BASELINE, by=by, telling=tell, reason=reason)
 
 
 def released_by(stamp: Stamp) -> Release | None:

@@ -17,7 +17,7 @@ from iep.models import Release, Stamp
 from iep.policies import is_refused, judge
 from iep.policies.base import Step
 from iep.selectors.conflicts import changed_in_production, digests_of
-from iep.services.change import keep_revision, load, lock, take, wrong_stage
+from iep.services.change import load, lock, take, wrong_stage
 from iep.services.judgements import keep_judgement
 from iep.services.releases import release_stamp, take_back_release
 from iep.sign_offs import SignOff
@@ -188,7 +188,6 @@ def reopen_stamp(*, stamp: Stamp, by: User) -> Stamp:
     if current.released_revision is not None:
         head = current.application.revision
         updates |= {"delta": {}, "base_revision": head, "revision": current.revision + 1}
-        keep_revision(current, head, by, delta={}, git=current.git, revision=updates["revision"])
     return take(current, "reopen", by=by, **updates)
 
 
@@ -217,7 +216,6 @@ def rebase_stamp(
         if path not in dropped and there.get(path) != entry["digest"]
     }
     head = current.application.revision
-    revision = current.revision + 1
-    keep_revision(current, head, by, delta=delta, git=current.git, revision=revision)
     data = {"mine": sorted(kept), "theirs": sorted(dropped)}
-    return take(current, "rebase", by=by, data=data, base_revision=head, delta=delta, revision=revision)
+    updates = {"base_revision": head, "delta": delta, "revision": current.revision + 1}
+    return take(current, "rebase", by=by, data=data, **updates)

@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from core.clock import now
 from core.errors import InvalidInput, WrongState
 from core.rows import insert
-from core.sql import run
+from core.sql import Statement
 from iep import permissions, storage
 from iep.errors import MissingBlobs, NotInDev
 from iep.models import Application, Blob, Change, Module, Stamp
-from iep.services.change import check_revision, keep_revision, lock_of_ticket, take
+from iep.selectors.conflicts import around
+from iep.services.change import check_revision, keeping_revision, lock_of_ticket, take_after
 from iep.services.facts import publish_about
-from iep.services.production import contents_of
+from iep.services.production import CONTENTS
 from iep.states import Stage
 from iep.types import Delta, File, Manifest
 from iep.validation import SPECIFIERS, check_files, fold, is_digest, read_specifiers
 from tickets.models import Ticket
 
-_SIZES = "SELECT digest, size FROM iep_blob WHERE application_id = %s AND digest = ANY(%s)"
+# What the application has of these bytes, and what its production has at these paths.
+_KNOWN = f"""
+SELECT NULL AS path, digest, size FROM iep_blob WHERE application_id = %s AND digest = ANY(%s)
+UNION ALL ({CONTENTS})
+"""  # noqa: S608 (a statement of ours)
+_BROUGHT = """
+INSERT INTO iep_blob (application_id, created_at, lazy, digest, size)
+SELECT %s::bigint, %s::timestamptz, '{}', brought.* FROM unnest(%s::text[], %s::bigint[]) AS brought
+ON CONFLICT (application_id, digest) DO NOTHING
+"""
 
 
 @dataclass(slots=True)
 class Stamped:
-    """What became of a manifest: the stamp after it, and which paths changed, did not, or are an old checkout."""
+    """What became of a manifest: the stamp after it, and which paths changed, did not, or are an old checkout.
+
+    `around` is what its conflicts are read from, if that was asked for on the way.
+    """
 
     stamp: Stamp
     created: bool = False
     changed: list[str] = field(default_factory=list)
     unchanged: int = 0
     stale: list[str] = field(default_factory=list)
+    around: list[tuple[Any, ...]] | None = None
 
 
 def store_blob(*, application: Application, digest: str, chunks: Iterable[bytes], by: User) -> tuple[Blob, bool]:
@@ -50,31 +65,45 @@ def store_blob(*, application: Application, digest: str, chunks: Iterable[bytes]
 
 
 def stamp_ticket(
-    *, application: Application, ticket: Ticket, manifest: Manifest, by: User, revision: int | None = None
+    *,
+    application: Application,
+    ticket: Ticket,
+    manifest: Manifest,
+    by: User,
+    revision: int | None = None,
+    brought: Mapping[str, bytes] | None = None,
 ) -> Stamped:
     """Bring the files into the ticket's delta over production, the first time opening its stamp.
 
-    Only differences count: what production has is no change. Leaves `stamp.opened` or `stamp.updated`; nothing when
-    nothing changed. InvalidInput with every bad path, MissingBlobs, NotInDev, RevisionConflict (`revision` 0: must be
-    new), WrongState for a closed ticket: then nothing was stored.
+    `brought` are bytes by their digest that nobody stored yet, such as those of small files that came along: they are
+    the application's with the stamp, or not at all. Only differences count: what production has is no change. Leaves
+    `stamp.opened` or `stamp.updated`; nothing when nothing changed. InvalidInput with every bad path, MissingBlobs,
+    NotInDev, RevisionConflict (`revision` 0: must be new), WrongState for a closed ticket: then nothing was stored.
     """
     permissions.check_can_stamp(by, application)
     check_files(manifest.files, manifest.removed)
-    _check_blobs(application, manifest)
+    sizes = {digest: storage.put(digest, [content]) for digest, content in (brought or {}).items()}
     try:
         with transaction.atomic():
-            return _stamp(application, ticket, manifest, by, revision)
+            return _stamp(application, ticket, manifest, sizes, by, revision)
     except IntegrityError as error:
         if "stamp_once" not in str(error):
             raise
         with transaction.atomic():  # someone opened it in the same moment: join
-            return _stamp(application, ticket, manifest, by, revision)
+            return _stamp(application, ticket, manifest, sizes, by, revision)
 
 
-def _check_blobs(application: Application, manifest: Manifest) -> None:
-    wanted = {file.digest: file.size for file in manifest.files}
-    sizes: dict[str, int] = dict(run(_SIZES, [application.pk, list(wanted)]))
-    if missing := wanted.keys() - sizes.keys():
+def _questions(application: Application, manifest: Manifest, brought: Mapping[str, int]) -> Iterator[Statement]:
+    if brought:  # always in the same order, so that no two wait for each other
+        ordered = dict(sorted(brought.items()))
+        yield _BROUGHT, [application.pk, now(), list(ordered), list(ordered.values())]
+    digests = {file.digest for file in manifest.files}
+    paths = {*(file.path for file in manifest.files), *manifest.removed}
+    yield _KNOWN, [application.pk, list(digests), application.pk, [fold(path) for path in paths]]
+
+
+def _check_blobs(sizes: Mapping[str, int], manifest: Manifest) -> None:
+    if missing := {file.digest for file in manifest.files} - sizes.keys():
         raise MissingBlobs(missing)
     for number, file in enumerate(manifest.files):
         if sizes[file.digest] != file.size:
@@ -83,13 +112,23 @@ def _check_blobs(application: Application, manifest: Manifest) -> None:
             read_specifiers(storage.read(file.digest) or b"")
 
 
-def _stamp(application: Application, ticket: Ticket, manifest: Manifest, by: User, revision: int | None) -> Stamped:
-    stamp = lock_of_ticket(application, ticket, revision, by) or _new_stamp(application, ticket, by, revision)
+def _stamp(  # noqa: PLR0917
+    application: Application,
+    ticket: Ticket,
+    manifest: Manifest,
+    brought: Mapping[str, int],
+    by: User,
+    revision: int | None,
+) -> Stamped:
+    questions = list(_questions(application, manifest, brought))
+    locked, (*_, known) = lock_of_ticket(application, ticket, revision, by, then=questions)
+    _check_blobs({digest: size for path, digest, size in known if path is None}, manifest)
+    stamp = locked or _new_stamp(application, ticket, by, revision)
     if stamp.stage != Stage.DEV:
         remedy = "Reopen it first." if stamp.stage in {Stage.CLOSED, Stage.PROD} else "Revert it to dev first."
         raise NotInDev(f"{ticket.key} is in {stamp.stage}. {remedy}", details={"stage": stamp.stage})
     found = Stamped(stamp, created=stamp.pk is None)
-    delta = _merge(stamp, manifest, found)
+    delta = _merge(stamp, manifest, {path: digest for path, digest, _ in known if path is not None}, found)
     if not found.changed and not found.created:
         return found
     data = {"changed": found.changed[:200], "changed_count": len(found.changed), "paths": len(delta)}
@@ -98,11 +137,10 @@ def _stamp(application: Application, ticket: Ticket, manifest: Manifest, by: Use
     if found.created:
         stamp.delta, stamp.git, stamp.revision = delta, now_has["git"], now_has["revision"]
         insert(stamp)
-    keep_revision(stamp, stamp.application.revision, by, **now_has)
-    if found.created:
-        publish_about(stamp, "stamp.opened", by=by, data=data)
+        asked = [around(stamp, delta), keeping_revision(stamp, by)]
+        found.around, *_ = publish_about(stamp, "stamp.opened", by=by, data=data, after=asked)
     else:
-        take(stamp, "update", by=by, data=data, **now_has)
+        (found.around,) = take_after([around(stamp, delta)], stamp, "update", by=by, data=data, **now_has)
     return found
 
 
@@ -118,13 +156,11 @@ def _new_stamp(application: Application, ticket: Ticket, by: User, revision: int
     return stamp
 
 
-def _merge(stamp: Stamp, manifest: Manifest, found: Stamped) -> Delta:
-    """The delta after the manifest; `found` is told what changed."""
+def _merge(stamp: Stamp, manifest: Manifest, production: Mapping[str, str], found: Stamped) -> Delta:
+    """The delta after the manifest over production's digests; `found` is told what changed."""
     delta: Delta = dict(stamp.delta)
     paths = [file.path for file in manifest.files]
-    there = contents_of(stamp.application, {*paths, *manifest.removed})
-    _refuse_twins(delta, there, manifest)
-    production = {path: digest for path, (digest, _) in there.items()}
+    _refuse_twins(delta, production, manifest)
     old = _earlier_digests(stamp.application, paths) if manifest.tree else set()
     for file in manifest.files:
         _merge_file(delta, file, production.get(file.path), (file.path, file.digest) in old, found)

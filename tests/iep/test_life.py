@@ -273,7 +273,7 @@ def test_each_step_takes_as_many_queries_as_its_change_needs(shop, save, devops,
     promote_stamp(stamp=save("TKT-002", {"src/nav.js": b"nav 2"}).stamp, by=devops)
     manifest = Manifest(files=(File("src/cart.js", digest_of(NEW), len(NEW)), File("src/more.js", digest_of(NEW), 26)))
     steps = {
-        "stamp": (10, lambda: stamp_ticket(application=shop, ticket=stamp.ticket, manifest=manifest, by=devops)),
+        "stamp": (9, lambda: stamp_ticket(application=shop, ticket=stamp.ticket, manifest=manifest, by=devops)),
         "promote": (8, lambda: promote_stamp(stamp=stamp, by=devops, revision=2)),
         "release": (12, lambda: release_stamp(stamp=stamp, by=cpi)),
         "take back": (15, lambda: take_back_release(stamp=stamp, by=cpi)),
@@ -286,6 +286,22 @@ def test_each_step_takes_as_many_queries_as_its_change_needs(shop, save, devops,
         assert len(told) <= most, (name, told)
         whole = [sql for sql in told if 'FROM "iep_module"' in sql and "path" not in sql.partition("WHERE")[2]]
         assert not whole, f"{name} reads the whole application"
+
+
+def test_small_files_come_with_their_stamp_or_not_at_all(shop, save, devops):
+    stamp = save("TKT-001", {"src/cart.js": NEW}).stamp
+    promote_stamp(stamp=stamp, by=devops)
+    manifest = Manifest(files=(File("src/cart.js", digest_of(NEWER), len(NEWER)),))
+    given = {"application": shop, "ticket": stamp.ticket, "manifest": manifest, "by": devops}
+    with pytest.raises(NotInDev):
+        stamp_ticket(**given, brought={digest_of(NEWER): NEWER})
+    assert not Blob.objects.filter(digest=digest_of(NEWER)).exists()
+
+    revert_stamp(stamp=load(stamp), by=devops)
+    assert stamp_ticket(**given, brought={digest_of(NEWER): NEWER}).changed == ["src/cart.js"]
+    assert Blob.objects.get(application=shop, digest=digest_of(NEWER)).size == len(NEWER)
+    kept = StampRevision.objects.get(stamp=stamp, number=2)
+    assert (kept.delta, kept.production_revision, kept.by) == (load(stamp).delta, 1, devops)
 
 
 def test_the_same_tree_again_is_one_question_that_writes_nothing(shop, devops):

@@ -70,7 +70,7 @@ VARIABLES = [
     Variable("LIVE_STREAMS", "1000", "Event streams that one web process holds open at most."),
     Variable("LIVE_STREAMS_PER_PERSON", "20", "Of these, how many one person may have."),
     Variable("LIVE_RECHECK_SECONDS", "30", "How often an open stream's log-in and rights are looked at again."),
-    Variable("BLOBS_BACKEND", "django.core.files.storage.FileSystemStorage", "Django storage of applications' files."),
+    Variable("BLOBS_BACKEND", "iep.storage.BlobFolder", "Django storage of applications' files."),
     Variable("BLOBS_OPTIONS", "", "Its options as a JSON object; empty: the folder blobs of the state.", secret=True),
     Variable("IEP_SANITY_COMMANDS", "", 'Commands that applications may ask for, as JSON: {"lint": ["/opt/lint"]}.'),
     Variable(

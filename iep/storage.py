@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from django.core.files.base import ContentFile
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from core.errors import DomainError
 from iep.validation import MAX_BYTES
@@ -61,9 +64,15 @@ def put(digest: str, chunks: Iterable[bytes]) -> int:
                 f"The {size} bytes received have the SHA-256 {seen.hexdigest()}. Read the file again and send it anew."
             )
         file.seek(0)
-        if not store().exists(name_of(digest)):
+        if not _is_there(digest, size):
             _save(digest, file.read())
     return size
+
+
+def _is_there(digest: str, size: int) -> bool:
+    """A copy of another length is what an interrupted write left behind."""
+    name = name_of(digest)
+    return store().exists(name) and store().size(name) == size
 
 
 def _save(digest: str, content: bytes) -> None:
@@ -114,3 +123,44 @@ def read(digest: str) -> bytes | None:
             return None
         memory.keep(digest, content)
     return content
+
+
+class BlobFolder(FileSystemStorage):
+    """The folder where files are kept unless a storage elsewhere is set.
+
+    A file is there whole or not at all, and still after a power cut once its transaction is committed.
+
+    Names are digests, so what has the name has the content: it is written over, never beside.
+    """
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        return name
+
+    def _save(self, name: str, content: Any) -> str:
+        target = Path(self.path(name))
+        new = [folder for folder in (target.parent, *target.parents) if not folder.exists()]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, written = tempfile.mkstemp(dir=target.parent, prefix=".")
+        try:
+            with open(descriptor, "wb") as file:
+                for piece in content.chunks():
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(written, self.file_permissions_mode or 0o644)
+            os.replace(written, target)
+        except BaseException:
+            Path(written).unlink(missing_ok=True)
+            raise
+        for folder in {target.parent, *(folder.parent for folder in new)}:
+            _keep_names(folder)
+        return name
+
+
+def _keep_names(folder: Path) -> None:
+    """Have the disk know what is in the folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -44,7 +44,7 @@ BASE = {
 def _blobs_of_this_test(settings, tmp_path):
     settings.STORAGES = settings.STORAGES | {
         "blobs": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "BACKEND": "iep.storage.BlobFolder",
             "OPTIONS": {"location": tmp_path / "blobs"},
         }
     }

@@ -36,7 +36,7 @@ OLD = "Free delivery from €60"
 def blobs(settings, tmp_path) -> Iterator[Path]:
     """The files of applications, for this process and the server's."""
     folder = tmp_path / "blobs"
-    backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(folder)}}
+    backend = {"BACKEND": "iep.storage.BlobFolder", "OPTIONS": {"location": str(folder)}}
     settings.STORAGES = settings.STORAGES | {"blobs": backend}
     storages._storages.clear()
     yield folder

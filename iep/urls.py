@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from iep.models import SLUG
-from iep.views import entry, login, panel
+from iep.views import entry, login, panel, signing
 
 _APP = rf"(?P<app>{SLUG})"
 
@@ -17,6 +17,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(rf"^iep/{_APP}/resolve$", entry.resolve, name="entry_resolve"),
     path("iep/", panel.application_list, name="iep"),
     re_path(rf"^iep/{_APP}/$", panel.application_detail, name="iep_application"),
+    re_path(rf"^iep/{_APP}/signatures/$", signing.signatures, name="iep_signatures"),
+    re_path(rf"^iep/{_APP}/signatures/(?P<key>[0-9]{{1,18}})/revoke/$", signing.revoke_key, name="iep_revoke_key"),
     re_path(rf"^iep/{_APP}/together/$", panel.preview_together, name="iep_together"),
     re_path(rf"^iep/{_APP}/(?P<ticket>[^/]+)/$", panel.stamp_detail, name="iep_stamp"),
     re_path(rf"^iep/{_APP}/(?P<ticket>[^/]+)/(?P<verb>[a-z]+)/$", panel.stamp_verb, name="iep_verb"),

@@ -9,12 +9,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.errors import InvalidInput, NotFound
+from core.errors import InvalidInput
 from core.paging import read_key
-from iep import services, wire
+from iep import selectors, services, wire
 from iep.api import answers, forms
 from iep.api.views import READ, RELEASE, IepApiView
-from iep.models import SignedManifest, SigningKey
 
 SHOWN_MANIFESTS = 50
 
@@ -25,8 +24,7 @@ class KeysView(IepApiView):
     @extend_schema(operation_id="list_signing_keys", responses=answers.Key(many=True))
     def get(self, request: Request, app: str) -> Response:
         """The keys whose signatures an application trusts, and those it trusted."""
-        keys = SigningKey.objects.filter(application=self.application(app)).select_related("created_by")
-        return Response([wire.render_key(key) for key in keys])
+        return Response([wire.render_key(key) for key in selectors.list_signing_keys(self.application(app))])
 
     @extend_schema(operation_id="add_signing_key", request=forms.KeyFields, responses={201: answers.Key})
     def post(self, request: Request, app: str) -> Response:
@@ -45,10 +43,7 @@ class KeyRevokeView(IepApiView):
     def post(self, request: Request, app: str, key: str) -> Response:
         """Trust a key no more, nor what it signed before; safe to repeat."""
         self.body(forms.ReopenFields)
-        keys = SigningKey.objects.filter(application=self.application(app))
-        found = keys.filter(pk=read_key(key) or 0).select_related("application__tenant").first()
-        if found is None:
-            raise NotFound("The application has no key with this number.")
+        found = selectors.find_signing_key(self.application(app), read_key(key) or 0)
         return Response(wire.render_key(services.revoke_signing_key(key=found, by=self.user)))
 
 
@@ -56,8 +51,8 @@ class ManifestsView(IepApiView):
     @extend_schema(operation_id="list_signed_manifests", responses=answers.SignedManifest(many=True))
     def get(self, request: Request, app: str) -> Response:
         """What build servers signed last, the newest first."""
-        found = SignedManifest.objects.filter(application=self.application(app)).select_related("key")
-        return Response([wire.render_manifest(each) for each in found[:SHOWN_MANIFESTS]])
+        found = selectors.list_signed_manifests(self.application(app))[:SHOWN_MANIFESTS]
+        return Response([wire.render_manifest(each) for each in found])
 
     @extend_schema(
         operation_id="take_manifest", request=forms.ManifestFields,

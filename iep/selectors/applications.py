@@ -13,7 +13,7 @@ from core.errors import InvalidInput, NotFound
 from core.rows import build, columns, width
 from core.sql import run
 from events.models import DomainEvent
-from iep.models import Application, Judgement, Release, Stamp
+from iep.models import Application, Judgement, Release, SignedManifest, SigningKey, Stamp
 from iep.states import OPEN, Stage
 from tickets.models import Project, Ticket
 from tickets.services.change import read_ticket
@@ -114,3 +114,22 @@ def stamp_history(user: User, stamp: Stamp) -> QuerySet[DomainEvent]:
     subject = f"{stamp.application.slug}/{stamp.ticket.key}"
     facts = DomainEvent.objects.visible_to(user).about("stamp", subject)
     return facts.filter(tenant_id=stamp.application.tenant_id).order_by("sequence")
+
+
+def list_signing_keys(application: Application) -> QuerySet[SigningKey]:
+    """The keys that the application trusts, and those it trusted."""
+    return SigningKey.objects.filter(application=application).select_related("created_by")
+
+
+def find_signing_key(application: Application, key: int) -> SigningKey:
+    """NotFound for a key of another application, and for none."""
+    found = list_signing_keys(application).filter(pk=key).first() if key < 2**63 else None
+    if found is None:
+        raise NotFound("The application has no key with this number.")
+    found.application = application
+    return found
+
+
+def list_signed_manifests(application: Application) -> QuerySet[SignedManifest]:
+    """What build servers signed for it, the newest first."""
+    return SignedManifest.objects.filter(application=application).select_related("key")

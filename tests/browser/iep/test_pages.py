@@ -6,11 +6,14 @@ import hashlib
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from playwright.sync_api import expect
 
-from iep.models import Application, Stamp
+from iep.models import Application, SigningKey, Stamp
 from iep.services import (
+    add_signing_key,
     promote_stamp,
+    revoke_signing_key,
     stamp_ticket,
     store_blob,
     ticket_for,
@@ -20,6 +23,7 @@ from iep.types import File, Manifest, Outcome, Verdict
 from tests.browser.conftest import NARROW, WIDE, overflow
 from tests.browser.iep.conftest import ABOUT, BANNER, STYLES
 from tests.browser.test_every_page import violations
+from tests.iep.test_signing import document, hand_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -46,6 +50,28 @@ def test_the_pages_of_import_maps_are_accessible_and_fit(shop, window, picture, 
             assert overflow(page) == 0, f"{address} at {width}"
             if number in {1, 2, 4}:
                 picture(page, f"iep-{number}-{width}-{theme}")
+
+
+def test_the_page_of_build_servers_is_accessible_and_fits(shop, window, picture, devops, cpi):
+    signer, old = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    for name, each in (("GitHub Actions of org/shop", signer), ("Jenkins until the move to the new site", old)):
+        add_signing_key(application=shop, name=name, public_key=each.public_key().public_bytes_raw().hex(), by=cpi)
+        checks = {"staging tests": {"passed": each is signer, "detail": "412 tests"}, "security scan": {"passed": True}}
+        hand_in(shop, devops, document({"dist/a.js": b"a"}, checks=checks), each)
+    revoke_signing_key(key=SigningKey.objects.get(name__startswith="Jenkins"), by=cpi)
+    for width, theme in ((WIDE, "light"), (NARROW, "dark"), (NARROW, "light"), (WIDE, "dark")):
+        page = window(cpi, width=width, theme=theme)
+        page.goto("/iep/shop/signatures/")
+        page.get_by_text("Trust no more").click()
+        assert violations(page) == []
+        assert overflow(page) == 0
+        picture(page, f"iep-signatures-{width}-{theme}")
+    page.get_by_role("button", name="Trust it").click()
+    assert page.get_by_text("This field is required").count() == 2
+    page.get_by_text("Trust no more").click()
+    page.get_by_role("button", name="Revoke GitHub Actions of org/shop").click()
+    page.get_by_text("signed is trusted no more").wait_for()
+    assert page.get_by_role("button", name="Revoke").count() == 0
 
 
 def stamped(shop: Application, by: Any, key: str, files: dict[str, bytes | None]) -> Stamp:

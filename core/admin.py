@@ -106,7 +106,7 @@ class Verb:
 
 
 class Admin(ModelAdmin):
-    """Lists that stay fast, refusals told as messages, verbs on their own confirmation page, no deletion."""
+    """Lists that stay fast, refusals told at their fields, verbs on their own confirmation page, no deletion."""
 
     paginator: Any = BoundedPaginator
     show_full_result_count = False
@@ -127,7 +127,18 @@ class Admin(ModelAdmin):
         return False
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._telling_refusals(request, super().changeform_view, *args, **kwargs)
+        """A refusal of what is saved stands at its fields, and what was typed stays."""
+        try:
+            with transaction.atomic():
+                return super().changeform_view(request, *args, **kwargs)
+        except DomainError as refusal:
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return self._telling_refusals(request, super().changeform_view, *args, **kwargs)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        refusal: DomainError | None = getattr(request, "refusal", None)
+        return form if refusal is None else _refused(form, refusal)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return self._telling_refusals(request, super().delete_view, *args, **kwargs)
@@ -194,14 +205,31 @@ class Admin(ModelAdmin):
             verb.run(thing, request.user, **form.cleaned_data)
         except DomainError as refusal:
             form.refused = refusal.code  # type: ignore[attr-defined]
-            told = refusal.errors if isinstance(refusal, InvalidInput) else {refusal.field: [refusal.message]}
-            shown = {field.name for field in form.visible_fields()}
-            for name, sentences in told.items():
-                form.add_error(name if name in shown else None, sentences)
+            _add_errors(form, refusal)
             return False
         self.log_change(request, thing, verb.title)
         messages.success(request, f"{verb.title}: {thing}. Done.")
         return True
+
+
+def _add_errors(form: forms.BaseForm, refusal: DomainError) -> None:
+    """Each sentence at its field; what belongs to none above the form."""
+    told = refusal.errors if isinstance(refusal, InvalidInput) else {refusal.field: [refusal.message]}
+    shown = {field.name for field in form.visible_fields()}
+    for name, sentences in told.items():
+        form.add_error(name if name in shown else None, sentences)
+
+
+def _refused(form: type[forms.ModelForm[Any]], refusal: DomainError) -> type[forms.ModelForm[Any]]:
+    """The form, which finds what the service has found."""
+
+    class Refused(form):  # type: ignore[misc, valid-type]
+        def clean(self) -> Any:
+            cleaned = super().clean()
+            _add_errors(self, refusal)
+            return cleaned
+
+    return Refused
 
 
 class ReadOnlyAdmin(Admin):

@@ -146,6 +146,8 @@ class SignedManifestAdmin(OfApplications):
 
 @admin.register(Judgement)
 class JudgementAdmin(ReadOnlyAdmin):
+    """What the policies said when a ticket was to go on."""
+
     list_display = ("stamp", "target", "revision", "request", "by", "created_at")
     list_select_related = ("stamp__application", "stamp__ticket", "by")
     list_filter = ("stamp__application", "target")

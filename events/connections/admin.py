@@ -11,7 +11,6 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
 
 from core.admin import Admin, Verb
-from core.errors import InvalidInput
 from events.connections.services import check_connection, save_connection
 from events.models import Connection
 
@@ -67,8 +66,4 @@ class ConnectionAdmin(Admin):
     )  # fmt: skip
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        try:
-            save_connection(connection=obj, by=request.user, secret=form.cleaned_data["new_secret"])  # type: ignore[arg-type]
-        except InvalidInput as refusal:
-            told = " ".join(sentence for sentences in refusal.errors.values() for sentence in sentences)
-            raise InvalidInput({"": [told]}) from refusal
+        save_connection(connection=obj, by=request.user, secret=form.cleaned_data["new_secret"])  # type: ignore[arg-type]

@@ -45,7 +45,10 @@ def test_what_cannot_work_is_refused(browse, root, tenant, other_tenant, jira, s
     client = browse(root)
     theirs = EventSource.objects.create(tenant=other_tenant, kind="jira", name="theirs")
     for changes in ({"new_secret": ""}, {"url": "https://user:word@jira.example.com"}, {"source": theirs.pk}):
-        client.post("/admin/events/connection/add/", typed(tenant, jira, **changes))
+        answer = client.post("/admin/events/connection/add/", typed(tenant, jira, **changes))
+        assert answer.status_code == 200
+        assert set(answer.context["adminform"].form.errors) == set(changes)
+        assert 'value="acme"' in answer.content.decode(), "what was typed stays"
     settings.WEBHOOK_NETWORKS = []
     client.post("/admin/events/connection/add/", typed(tenant, jira))
     assert not Connection.objects.exists()

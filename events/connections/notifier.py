@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
@@ -14,19 +15,19 @@ from events.models import Connection, ConnectionKind, Delivery, DomainEvent
 System = TypeVar("System", GitHub, Jira)
 
 
-class ConnectionNotifier(Generic[System]):
+class ConnectionNotifier(ABC, Generic[System]):
     """Each connection a lane of its own; the recipient of a delivery is its key."""
 
     kind: ClassVar[ConnectionKind]
     system: Callable[[Connection], System]
 
+    @abstractmethod
     def recipients(self, fact: DomainEvent) -> list[str]:
         """The connections that are to hear of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self, delivery: Delivery, connection: Connection, reach: Callable[[], System]) -> dict[str, Any]:
         """Tell it; the receipt. `reach` gives the system, once there is something to say."""
-        raise NotImplementedError
 
     def names(self, recipients: Collection[str]) -> dict[str, str]:
         return names_of(recipients)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import uuid
 from collections.abc import Iterator
 from contextvars import ContextVar
 
@@ -10,6 +12,14 @@ import structlog
 
 surface: ContextVar[str] = ContextVar("surface", default="system")
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,100}")
+
+
+def id_of_request(given: str) -> str:
+    """The id that a caller gave its request if it is a plain token, else a new one."""
+    return given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 @contextlib.contextmanager

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
-import uuid
 from collections.abc import Callable
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 
 from core import metrics
-from core.context import acting_through
+from core.context import acting_through, id_of_request
 
 log = structlog.get_logger(__name__)
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,100}")
 _FACES = {"/v1/": "rest", "/api/": "rest", "/admin/": "admin", "/webhooks/": "webhook"}
 _QUIET = ("/readyz", "/metrics", "/static/")
 
@@ -39,8 +36,7 @@ class RequestContextMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-ID", "")
-        request_id = given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = id_of_request(request.headers.get("X-Request-ID", ""))
         face = next((face for prefix, face in _FACES.items() if request.path.startswith(prefix)), "page")
         started = time.perf_counter()
         with acting_through(face, request_id):

@@ -83,8 +83,8 @@ async def _tell(send: Send, message: dict[str, Any]) -> None:
     await send(message)
 
 
-async def read_body(receive: Receive) -> tuple[IO[bytes], int]:
-    """The request's body, and how many bytes there are (more than LONGEST: at least so many); ClientLeft."""
+async def read_body(receive: Receive, longest: int = LONGEST) -> tuple[IO[bytes], int]:
+    """The request's body, and how many bytes there are (more than `longest`: at least so many); ClientLeft."""
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         content = message.get("body", b"")
@@ -96,7 +96,7 @@ async def read_body(receive: Receive) -> tuple[IO[bytes], int]:
             body.close()
             raise ClientLeft
         length += body.write(message.get("body", b""))
-        if not message.get("more_body") or length > LONGEST:
+        if not message.get("more_body") or length > longest:
             break
         message = await receive()
     body.seek(0)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,8 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from accounts.scopes import SCOPES
+from core.context import id_of_request
 from core.errors import DomainError, NotAllowed
 from core.problems import CONTENT_TYPE, problem
+from core.threads import ClientLeft, read_body
 from tickets.mcp.callers import Caller, NotAuthenticated, identify, lend
 from tickets.mcp.calls import in_thread
 from tickets.mcp.compatibility import modernize
@@ -30,7 +30,6 @@ from tickets.mcp.server import CALLER, REQUEST_ID, make_server
 
 PATH = "/mcp"
 METADATA_PATH = "/.well-known/oauth-protected-resource"
-_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,100}")
 
 
 class TooLarge(DomainError):
@@ -77,8 +76,7 @@ class Mcp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
-        request_id = given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = id_of_request(headers.get("x-request-id", ""))
         try:
             _refuse_strangers(headers)
             if scope["method"] != "POST":
@@ -88,7 +86,9 @@ class Mcp:
         except DomainError as refusal:
             await _refusal(refusal, request_id)(scope, receive, send)
             return
-        if body is None or self._manager is None:
+        except ClientLeft:
+            return
+        if self._manager is None:
             return
         fresh, body = modernize(scope["headers"], body)
         inner = {**scope, "headers": fresh, CALLER: caller, REQUEST_ID: request_id}
@@ -125,25 +125,18 @@ async def _let_in(headers: Headers, scope: Scope) -> Caller:
     return await in_thread(identify, secret.strip())
 
 
-async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
-    """The body; None when the caller went away. TooLarge beyond what Django would take."""
+async def _read_body(headers: Headers, receive: Receive) -> bytes:
+    """The body; TooLarge beyond what Django would take, ClientLeft."""
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    refusal = TooLarge(f"At most {most} bytes in one call.")
     told = headers.get("content-length", "0")
-    size, pieces = 0, []
-    while True:
-        if size > most or (told.isdigit() and len(told) < 19 and int(told) > most):
-            raise TooLarge(f"At most {most} bytes in one call.")
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        piece = message.get("body", b"")
-        size += len(piece)
-        pieces.append(piece)
-        if not message.get("more_body"):
-            break
-    if size > most:
-        raise TooLarge(f"At most {most} bytes in one call.")
-    return b"".join(pieces)
+    if told.isdigit() and (len(told) > 18 or int(told) > most):
+        raise refusal
+    body, length = await read_body(receive, most)
+    with body:
+        if length > most:
+            raise refusal
+        return body.read()
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

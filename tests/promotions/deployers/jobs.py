@@ -58,3 +58,20 @@ def follow(deployer: Deployer, job: Job, *, timeout: float = 30, until: Callable
             return progress
         assert time.monotonic() < end, f"still {progress}"
         time.sleep(0.05)
+
+
+def awx_job(**changes):
+    options = {"job_template": 7} | changes.pop("options", {})
+    return make_job(options, **changes)
+
+
+def run(deployer, job):
+    return follow(deployer, dataclasses.replace(job, job_id=deployer.start(job)))
+
+
+def again(job):
+    return dataclasses.replace(job, tries=job.tries + 1)
+
+
+def launches(awx, template: int = 7) -> int:
+    return awx.count(f"POST /api/v2/job_templates/{template}/launch/")

@@ -12,6 +12,8 @@ from config.wsgi import application as django
 from core.health import livez
 from core.threads import InThreads
 from events.live.routes import live
+from events.tracker.api.door import PATH as RECORDING_PATH
+from events.tracker.api.door import RecordingDoor
 from iep.serving.hosts import PreviewHosts
 from iep.serving.routes import EntryPoints
 from tickets.mcp.routes import METADATA_PATH, mcp, metadata
@@ -19,13 +21,16 @@ from tickets.mcp.routes import PATH as MCP_PATH
 
 DJANGO_THREADS = 8
 
+behind = InThreads(django, DJANGO_THREADS)
+
 routes: list[BaseRoute] = [
     Route("/livez", livez),
     Route("/live", live),
     Route(MCP_PATH, mcp),
     Route(METADATA_PATH, metadata),
     Route(f"{METADATA_PATH}{MCP_PATH}", metadata),
-    Mount("/", InThreads(django, DJANGO_THREADS)),
+    Route(RECORDING_PATH, RecordingDoor(behind)),
+    Mount("/", behind),
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from types import NoneType
 from typing import Any
 
@@ -22,17 +22,7 @@ Statement = tuple[str, Params]
 
 def run(statement: str, params: Params) -> list[tuple[Any, ...]]:
     """The rows of the statement. Write it once, with everything that varies as a parameter, or nothing is gained."""
-    database = connections[DEFAULT_DB_ALIAS]
-    if database.queries_logged or database.execute_wrappers:  # someone counts or watches the queries
-        with database.cursor() as cursor:
-            cursor.execute(statement, params)
-            return list(cursor.fetchall()) if cursor.description else []
-    _make_sure_of(database)
-    if database.in_atomic_block and database.connection.info.transaction_status == TransactionStatus.IDLE:
-        return run_all((statement, params))[0]  # its BEGIN has not been sent yet
-    with database.wrap_database_errors, psycopg.Cursor(database.connection) as cursor:
-        cursor.execute(statement, _with_arrays(params))
-        return _rows(cursor)
+    return run_all((statement, params))[0]
 
 
 def run_all(*statements: Statement) -> list[list[tuple[Any, ...]]]:
@@ -41,15 +31,23 @@ def run_all(*statements: Statement) -> list[list[tuple[Any, ...]]]:
     Each still sees what was committed when it started; after one that fails none is carried out.
     """
     database = connections[DEFAULT_DB_ALIAS]
-    if database.queries_logged or database.execute_wrappers:
-        return [run(statement, params) for statement, params in statements]
+    if database.queries_logged or database.execute_wrappers:  # someone counts or watches the queries
+        return [_run_watched(database, *statement) for statement in statements]
     _make_sure_of(database)
+    is_begun = database.connection.info.transaction_status != TransactionStatus.IDLE
+    at_once = len(statements) > 1 or (database.in_atomic_block and not is_begun)  # its BEGIN has not been sent yet
     with database.wrap_database_errors, ExitStack() as open_cursors:
-        with database.connection.pipeline():
+        with database.connection.pipeline() if at_once else nullcontext():
             cursors = [open_cursors.enter_context(psycopg.Cursor(database.connection)) for _ in statements]
             for cursor, (statement, params) in zip(cursors, statements, strict=True):
                 cursor.execute(statement, _with_arrays(params))
         return [_rows(cursor) for cursor in cursors]
+
+
+def _run_watched(database: Any, statement: str, params: Params) -> list[tuple[Any, ...]]:
+    with database.cursor() as cursor:
+        cursor.execute(statement, params)
+        return list(cursor.fetchall()) if cursor.description else []
 
 
 def transact(*statements: Statement) -> list[list[tuple[Any, ...]]]:

@@ -13,6 +13,8 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from psycopg.pq import TransactionStatus
 
+from core.pipeline import at_once
+
 # So long a connection that answered is taken to be there still.
 ANSWERED_SECONDS = 1.0
 
@@ -34,11 +36,17 @@ def run_all(*statements: Statement) -> list[list[tuple[Any, ...]]]:
     if database.queries_logged or database.execute_wrappers:  # someone counts or watches the queries
         return [_run_watched(database, *statement) for statement in statements]
     _make_sure_of(database)
-    is_begun = database.connection.info.transaction_status != TransactionStatus.IDLE
-    at_once = len(statements) > 1 or (database.in_atomic_block and not is_begun)  # its BEGIN has not been sent yet
+    if database.in_atomic_block and database.connection.info.transaction_status == TransactionStatus.IDLE:
+        return _send(database, [("BEGIN", ()), *statements])[1:]  # Django leaves it to the first statement
+    return _send(database, statements)
+
+
+def _send(database: Any, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+    connection = database.connection
+    together = at_once(connection) if len(statements) > 1 else nullcontext(psycopg.Cursor)
     with database.wrap_database_errors, ExitStack() as open_cursors:
-        with database.connection.pipeline() if at_once else nullcontext():
-            cursors = [open_cursors.enter_context(psycopg.Cursor(database.connection)) for _ in statements]
+        with together as cursor_class:
+            cursors = [open_cursors.enter_context(cursor_class(connection)) for _ in statements]
             for cursor, (statement, params) in zip(cursors, statements, strict=True):
                 cursor.execute(statement, _with_arrays(params))
         return [_rows(cursor) for cursor in cursors]
@@ -48,6 +56,24 @@ def _run_watched(database: Any, statement: str, params: Params) -> list[tuple[An
     with database.cursor() as cursor:
         cursor.execute(statement, params)
         return list(cursor.fetchall()) if cursor.description else []
+
+
+def run_last(*statements: Statement) -> list[list[tuple[Any, ...]]]:
+    """The rows of each, as run_all, with the COMMIT of the transaction that runs, where it is not a part of another.
+
+    No lock waits for this process to hear of them and to commit then. The atomic block must end behind this; what could
+    still fail in it must be `required`.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    if len(database.atomic_blocks) > 1 or database.queries_logged or database.execute_wrappers:
+        return run_all(*statements)
+    return run_all(*statements, ("COMMIT", ()))[:-1]
+
+
+def required(statement: Statement) -> Statement:
+    """The statement, failing with DataError where it has no row: whatever was sent with it is not carried out then."""
+    text, params = statement
+    return f"WITH found AS ({text}) SELECT 1 / count(*) FROM found", params  # noqa: S608 (our own statement)
 
 
 def transact(*statements: Statement) -> list[list[tuple[Any, ...]]]:

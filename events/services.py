@@ -12,7 +12,7 @@ from accounts.models import Tenant, User
 from core import context
 from core.clock import now
 from core.rows import insert_rows, new_row, prepared
-from core.sql import Statement, run_all, transact
+from core.sql import Statement, run_all, run_last, transact
 from events.models import GENESIS_HASH, DomainEvent
 from events.types import Audience, Subject
 
@@ -99,10 +99,13 @@ def append(fact: DomainEvent, *, after: Sequence[Statement] = ()) -> DomainEvent
     return fact
 
 
-def append_after(fact: DomainEvent, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
-    """As `append`, with the rows of the statements that were sent before it."""
+def append_after(
+    fact: DomainEvent, statements: Sequence[Statement], *, last: bool = False
+) -> list[list[tuple[Any, ...]]]:
+    """As `append`, with the rows of the statements that were sent before it; the `last` of its transaction commits it."""
     _check_transaction()
-    *rows, _, (place,) = run_all(*statements, *_appending([fact]))
+    send = run_last if last else run_all
+    *rows, _, (place,) = send(*statements, *_appending([fact]))
     _take_place(fact, place)
     return rows
 

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -97,29 +97,42 @@ def build_document(application: str, files: Files, specifiers: Mapping[str, Any]
     """The import map's text; removed paths are blocked rather than left to what production has there."""
     base = base_of(application)
     where = {path: address_of(application, path, digest) for path, digest in files.items() if ending(path) in MAPPED}
-    imports: dict[str, str | None] = {f"{base}{path}": address for path, address in where.items()}
-    imports |= {f"{base}{path}": None for path in removed if ending(path) in MAPPED}
-    imports |= dict(_expand(specifiers.get("imports", {}), where))
+    imports: dict[str, str | None] = {f"{base}{path}": None for path in removed if ending(path) in MAPPED}
+    imports |= _expand({"./": "./"} | specifiers.get("imports", {}), base, where)
     document: dict[str, Any] = {"imports": imports}
     if scopes := specifiers.get("scopes"):
         document["scopes"] = {
-            _scope(base, scope, where): dict(_expand(table, where)) for scope, table in scopes.items()
+            _scope(base, scope, where): _closed(table, base) | _expand(table, base, where)
+            for scope, table in scopes.items()
         }
     document["integrity"] = {where[path]: integrity_of(digest) for path, digest in files.items() if path in where}
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.translate(_ESCAPES)
 
 
-def _expand(table: Mapping[str, str], where: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
-    """Specifiers with the addresses of now; a folder's stands for each file in it, a missing file is blocked."""
-    for specifier, given in table.items():
-        path = given.removeprefix("./")
-        if not specifier.endswith("/"):
-            yield specifier, where.get(path)
-            continue
-        for inner, address in where.items():
-            if inner.startswith(path):
-                yield specifier + inner[len(path) :], address
+def _expand(table: Mapping[str, str], base: str, where: Mapping[str, str]) -> dict[str, str | None]:
+    """Specifiers with the addresses of now; a folder's stands for each file in it, a missing file is blocked.
+
+    As the standard has it, a name of its own comes before a folder, and what the longest folder does not have is nowhere.
+    """
+    found: dict[str, str | None] = {}
+    for folder in sorted((each for each in table if each.endswith("/")), key=len):
+        found = {name: None if name.startswith(folder) else address for name, address in found.items()}
+        path = table[folder].removeprefix("./")
+        found |= {folder + inner[len(path) :]: address for inner, address in where.items() if inner.startswith(path)}
+    names = (name for name in table if not name.endswith("/"))
+    found |= {name: where.get(table[name].removeprefix("./")) for name in names}
+    return {_key(base, name): address for name, address in found.items()}
+
+
+def _closed(table: Mapping[str, str], base: str) -> dict[str, None]:
+    """A scope's folders: what is not in them is not looked for outside of the scope."""
+    return {_key(base, folder): None for folder in table if folder.endswith("/")}
+
+
+def _key(base: str, specifier: str) -> str:
+    """A specifier of a file is where that is served, whatever page the map is on."""
+    return base + specifier[2:] if specifier.startswith("./") else specifier
 
 
 def _scope(base: str, scope: str, where: Mapping[str, str]) -> str:

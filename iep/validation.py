@@ -120,7 +120,7 @@ def read_specifiers(text: bytes) -> dict[str, Any]:
     for table in (imports, *scopes.values()):
         _check_addresses(table)
     for scope in scopes:
-        _check_local(scope, folder_allowed=True)
+        _check_local(scope)
     return {"imports": imports, "scopes": scopes}
 
 
@@ -132,15 +132,13 @@ def _check_addresses(table: Any) -> None:
             raise _no_map("a specifier and its address are texts that are not empty")
         if specifier.endswith("/") != address.endswith("/"):
             raise _no_map(f"{specifier[:80]!r} and its address both end with a slash, or neither does")
-        _check_local(address, folder_allowed=True)
+        _check_local(address)
 
 
-def _check_local(address: str, *, folder_allowed: bool) -> None:
+def _check_local(address: str) -> None:
     path = address.removeprefix("./")
-    fault = not address.startswith("./") or (
-        bool(fault_of_path(path)) if not path.endswith("/") else bool(path != "/" and fault_of_path(f"{path}x.js"))
-    )
-    if fault or (path.endswith("/") and not folder_allowed):
+    file = path if path and not path.endswith("/") else f"{path}x.js"  # "./" is the whole application
+    if not address.startswith("./") or fault_of_path(file):
         raise _no_map(f"{address[:80]!r} is no path of the application such as ./src/main.js or ./src/")
 
 

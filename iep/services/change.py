@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from django.db import connection, models
+from django.db import DataError, connection, models
 
 from accounts.models import Tenant, User
 from core.clock import now
 from core.errors import StaleState, WrongState
 from core.rows import build, columns, update_of, width
-from core.sql import Statement, run, run_all
+from core.sql import Statement, required, run, run_all
 from iep.errors import RevisionConflict
 from iep.models import Application, Stamp
 from iep.services.facts import Rows, publish_about
@@ -160,21 +160,23 @@ def take_after(
     *,
     by: User | None,
     data: dict[str, Any] | None = None,
+    last: bool = False,
     **updates: Any,
 ) -> Rows:
-    """As `take`, all in one round trip after these statements; their rows."""
+    """As `take`, all in one round trip after these statements, and the COMMIT if it is the `last`; their rows."""
     edge = STAMP.find(stamp.stage, verb)
     if edge is None:
         raise wrong_stage(stamp, verb)
     written = updates | {"stage": edge.target, "updated_at": now()}
-    step = [update_of(stamp, {"stage": edge.source, "revision": stamp.revision}, **written)]
+    step = [required(update_of(stamp, {"stage": edge.source, "revision": stamp.revision}, **written))]
     if "revision" in updates:
         step.append(keeping_revision(stamp, by))
     for name, value in written.items():
         setattr(stamp, name, value)
-    rows = publish_about(stamp, edge.fact, by=by, data=data, after=[*statements, *step])
-    if not rows[len(statements)]:
-        raise StaleState(f"Someone else changed {stamp.ticket.key} meanwhile. Look again, then decide.")
+    try:
+        rows = publish_about(stamp, edge.fact, by=by, data=data, after=[*statements, *step], last=last)
+    except DataError as error:
+        raise StaleState(f"Someone else changed {stamp.ticket.key} meanwhile. Look again, then decide.") from error
     return rows[: len(statements)]
 
 

@@ -24,11 +24,17 @@ Rows = list[list[tuple[Any, ...]]]
 
 
 def publish_about(
-    stamp: Stamp, fact: str, *, by: User | None, data: dict[str, Any] | None = None, after: Sequence[Statement] = ()
+    stamp: Stamp,
+    fact: str,
+    *,
+    by: User | None,
+    data: dict[str, Any] | None = None,
+    after: Sequence[Statement] = (),
+    last: bool = False,
 ) -> Rows:
     """The fact of a step, with what the stamp is like after it. Its application, ticket and tenant must be loaded.
 
-    The statements that it comes after are sent in its round trip; their rows.
+    The statements that it comes after are sent in its round trip, and the COMMIT if it is the `last`; their rows.
     """
     standing = {
         "application": stamp.application.slug,
@@ -46,7 +52,7 @@ def publish_about(
         data=standing | (data or {}),
         audience=_AUDIENCE,
     )
-    return append_after(composed, after)
+    return append_after(composed, after, last=last)
 
 
 def publish_about_application(

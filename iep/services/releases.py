@@ -57,7 +57,7 @@ def release_stamp(
 
     def tell(release: Release, statements: Sequence[Statement]) -> Rows:
         data = about_release(release, changes, current)
-        updates = {"released_revision": release.revision, "sign_off": ""}
+        updates: dict[str, Any] = {"released_revision": release.revision, "sign_off": ""}
         return take_after(statements, current, "release", by=by, data=data, **updates)
 
     return move_production(

@@ -138,9 +138,10 @@ def _stamp(  # noqa: PLR0917
         stamp.delta, stamp.git, stamp.revision = delta, now_has["git"], now_has["revision"]
         insert(stamp)
         asked = [around(stamp, delta), keeping_revision(stamp, by)]
-        found.around, *_ = publish_about(stamp, "stamp.opened", by=by, data=data, after=asked)
+        found.around, *_ = publish_about(stamp, "stamp.opened", by=by, data=data, after=asked, last=True)
     else:
-        (found.around,) = take_after([around(stamp, delta)], stamp, "update", by=by, data=data, **now_has)
+        asked = [around(stamp, delta)]
+        (found.around,) = take_after(asked, stamp, "update", by=by, data=data, last=True, **now_has)
     return found
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 
+import psycopg
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, ProgrammingError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from core.sql import array_of, run, run_all, transact
+from core.pipeline import at_once
+from core.sql import array_of, required, run, run_all, run_last, transact
 
 pytestmark = pytest.mark.django_db
 
@@ -66,3 +69,67 @@ def test_statements_of_one_transaction_take_effect_together_or_not_at_all(
         carry_out()
     with transaction.atomic(), pytest.raises(transaction.TransactionManagementError):
         transact(one)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_statements_leave_together(connection_beside):
+    """While the later ones are still being written, nothing of the first has happened."""
+    connection.ensure_connection()
+    with at_once(connection.connection) as cursor_class:
+        cursor_class(connection.connection).execute("SELECT pg_advisory_lock(4711)")
+        time.sleep(0.05)
+        assert connection_beside.execute("SELECT pg_try_advisory_lock(4711)").fetchone() == (True,)
+        connection_beside.execute("SELECT pg_advisory_unlock(4711)")
+        cursor_class(connection.connection).execute("SELECT pg_advisory_lock(4712)")
+    assert connection_beside.execute("SELECT pg_try_advisory_lock(4711)").fetchone() == (False,)
+    assert connection_beside.execute("SELECT pg_try_advisory_lock(4712)").fetchone() == (False,)
+    run("SELECT pg_advisory_unlock_all()", ())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_be_written_takes_those_before_it_along():
+    insert = ("INSERT INTO accounts_tenant (slug, name, created_at) VALUES (%s, 'x', now())", ["one"])
+    count = ("SELECT count(*) FROM accounts_tenant", ())
+    for _ in range(10):  # before and after they are prepared
+        with pytest.raises(ProgrammingError):
+            transact(insert, ("SELECT %s", [object()]))
+        assert run_all(count, count) == [[(0,)], [(0,)]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_last_statements_commit(connection_beside):
+    count = "SELECT count(*) FROM accounts_tenant"
+    insert = "INSERT INTO accounts_tenant (slug, name, created_at) VALUES (%s, 'x', now()) RETURNING slug"
+    heard = []
+    with transaction.atomic():
+        transaction.on_commit(lambda: heard.append("done"))
+        assert run_last((insert, ["one"]), (count, ())) == [[("one",)], [(1,)]]
+        assert connection_beside.execute(count).fetchone() == (1,)
+        assert not heard
+    assert heard == ["done"]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        run_last((insert, ["two"]), (insert, ["one"]))
+    with pytest.raises(RuntimeError), transaction.atomic():
+        with transaction.atomic():
+            run_last((insert, ["three"]))
+        raise RuntimeError("whoever is around it has the last word")
+    assert run(count, ()) == [(1,)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_required_and_not_there_undoes_the_rest():
+    insert = ("INSERT INTO accounts_tenant (slug, name, created_at) VALUES ('one', 'x', now())", ())
+    rename = "UPDATE accounts_tenant SET name = 'y' WHERE slug = %s RETURNING id"
+    with pytest.raises(DataError):
+        transact(insert, required((rename, ["two"])))
+    assert run("SELECT count(*) FROM accounts_tenant", ()) == [(0,)]
+    transact(insert, required((rename, ["one"])))
+    assert run("SELECT name FROM accounts_tenant", ()) == [("y",)]
+
+
+@pytest.fixture
+def connection_beside():
+    connection.ensure_connection()
+    with psycopg.connect(connection.connection.info.dsn, password=connection.connection.info.password) as beside:
+        beside.autocommit = True
+        yield beside

@@ -153,6 +153,7 @@ CORE_MODULES = {
     "problems",
     "rest",
     "rows",
+    "schema",
     "search",
     "slim",
     "sql",

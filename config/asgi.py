@@ -12,7 +12,6 @@ from config.wsgi import application as django
 from core.health import livez
 from core.threads import InThreads
 from events.live.routes import live
-from events.tracker.api.door import PATH as RECORDING_PATH
 from events.tracker.api.door import RecordingDoor
 from iep.serving.hosts import PreviewHosts
 from iep.serving.routes import EntryPoints
@@ -21,16 +20,13 @@ from tickets.mcp.routes import PATH as MCP_PATH
 
 DJANGO_THREADS = 8
 
-behind = InThreads(django, DJANGO_THREADS)
-
 routes: list[BaseRoute] = [
     Route("/livez", livez),
     Route("/live", live),
     Route(MCP_PATH, mcp),
     Route(METADATA_PATH, metadata),
     Route(f"{METADATA_PATH}{MCP_PATH}", metadata),
-    Route(RECORDING_PATH, RecordingDoor(behind)),
-    Mount("/", behind),
+    Mount("/", InThreads(django, DJANGO_THREADS)),
 ]
 
 
@@ -41,4 +37,4 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
 
 
-application = PreviewHosts(EntryPoints(Starlette(routes=routes, lifespan=lifespan)))
+application = PreviewHosts(EntryPoints(RecordingDoor(Starlette(routes=routes, lifespan=lifespan))))

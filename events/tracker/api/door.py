@@ -41,7 +41,8 @@ class RecordingDoor:
         self._behind, self._recorder = behind, recorder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = head_of(scope)
+        is_recording = scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == PATH
+        head = head_of(scope) if is_recording else {}
         if not _is_plain(head) or (added := headers_for(head)) is None:
             await self._behind(scope, receive, send)
             return
@@ -86,8 +87,7 @@ class RecordingDoor:
 def _is_plain(head: Environ) -> bool:
     """Whether somebody with a token sends one event, for the first time."""
     return (
-        head["REQUEST_METHOD"] == "POST"
-        and ("HTTP_AUTHORIZATION" in head or "HTTP_X_API_KEY" in head)
+        ("HTTP_AUTHORIZATION" in head or "HTTP_X_API_KEY" in head)
         and "HTTP_IDEMPOTENCY_KEY" not in head
         and (length := head.get("CONTENT_LENGTH", "")).isdecimal()
         and int(length) <= IN_MEMORY

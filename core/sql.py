@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from types import NoneType
 from typing import Any
 
@@ -44,9 +44,9 @@ def run_all(*statements: Statement) -> list[list[tuple[Any, ...]]]:
 def _send(database: Any, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
     connection = database.connection
     together = at_once(connection) if len(statements) > 1 else nullcontext(psycopg.Cursor)
-    with database.wrap_database_errors, ExitStack() as open_cursors:
+    with database.wrap_database_errors:
         with together as cursor_class:
-            cursors = [open_cursors.enter_context(cursor_class(connection)) for _ in statements]
+            cursors = [cursor_class(connection) for _ in statements]
             for cursor, (statement, params) in zip(cursors, statements, strict=True):
                 cursor.execute(statement, _with_arrays(params))
         return [_rows(cursor) for cursor in cursors]

@@ -315,3 +315,44 @@ def test_the_same_tree_again_is_one_question_that_writes_nothing(shop, devops):
     assert (first.created, again.changed, again.unchanged, again.stamp.revision) == (True, [], 500, 1)
     assert not [q["sql"] for q in queries if q["sql"].startswith(("INSERT", "UPDATE"))]
     assert len(queries) <= 7
+
+
+def test_what_was_given_up_goes_even_when_production_moved_on(save, release):
+    """The developer takes a change back: the file is again what the ticket began from, and production's is newer."""
+    save("TKT-001", {"src/nav.js": b"mine", "src/cart.js": NEW})
+    release("TKT-002", {"src/nav.js": b"nav 2"})
+    stamped = save("TKT-001", {"src/nav.js": BASE["src/nav.js"], "src/cart.js": NEW}, tree=True)
+    assert (stamped.changed, stamped.stale) == (["src/nav.js"], [])
+    assert set(stamped.stamp.delta) == {"src/cart.js"}
+    assert conflicts_of(load(stamped.stamp)) == []
+
+
+def test_every_verb_asks_for_the_right_itself(shop, save, viewer, devops):
+    """Whatever face it is called from."""
+    stamp = save("TKT-001", {"src/cart.js": NEW}).stamp
+    manifest = Manifest(removed=("src/nav.js",))
+    verbs = [
+        lambda: stamp_ticket(application=shop, ticket=stamp.ticket, manifest=manifest, by=viewer),
+        *[
+            lambda verb=verb: verb(stamp=load(stamp), by=viewer)
+            for verb in (promote_stamp, release_stamp, take_back_release, revert_stamp, rebase_stamp, close_stamp)
+        ],
+    ]
+    before = len(facts())
+    for verb in verbs:
+        with pytest.raises(NotAllowed):
+            verb()
+    close_stamp(stamp=stamp, by=devops)
+    with pytest.raises(NotAllowed):
+        reopen_stamp(stamp=load(stamp), by=viewer)
+    assert len(facts()) == before + 1
+
+
+def test_the_facts_of_a_stamp_name_what_changed(save):
+    save("TKT-001", {"src/cart.js": NEW, "src/new.js": b"new"})
+    save("TKT-001", {"src/cart.js": NEWER, "src/new.js": b"new"})
+    told = DomainEvent.objects.filter(subject_type="stamp").order_by("sequence").values_list("type", "data")
+    assert [(type, data["changed"], data["changed_count"], data["paths"], data["revision"]) for type, data in told] == [
+        ("stamp.opened", ["src/cart.js", "src/new.js"], 2, 2, 1),
+        ("stamp.updated", ["src/cart.js"], 1, 2, 2),
+    ]

@@ -7,7 +7,7 @@ import pytest
 from core.errors import Conflict, NotAllowed
 from events import outbox
 from iep.models import Application, Release
-from iep.services import promote_stamp, revert_stamp
+from iep.services import close_stamp, promote_stamp, rebase_stamp, revert_stamp
 from iep.services.change import load
 from iep.types import Outcome, Verdict
 from promotions.models import PromotionRequest
@@ -95,8 +95,11 @@ def test_nobody_goes_round_the_request(asked, cpi):
     with pytest.raises(Conflict) as refusal:
         promote_stamp(stamp=asked, by=cpi)
     assert refusal.value.code == "waiting_for_sign_off"
-    with pytest.raises(Conflict):
-        revert_stamp(stamp=asked, by=cpi)
+    for step in (revert_stamp, close_stamp, rebase_stamp):
+        with pytest.raises(Conflict) as refusal:
+            step(stamp=asked, by=cpi)
+        assert refusal.value.code == "waiting_for_sign_off"
+    assert load(asked).stage == "qa"
 
 
 def test_nobody_approves_their_own(asked, devops):

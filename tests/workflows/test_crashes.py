@@ -26,8 +26,16 @@ PLACES = [
     "before_outcome",
     "after_smtp_data",
 ]
-# There the worker dies with something that nobody else may take up before its lease has run out.
-HELD_BY_LEASE = {"before_delivery_done", "before_launch", "after_launch", "after_smtp_data"}
+# Here it is the worker that dies, with all that it has taken by lease.
+IN_THE_WORKER = {
+    "before_audit_commit",
+    "after_audit_commit",
+    "before_delivery_done",
+    "before_launch",
+    "after_launch",
+    "before_outcome",
+    "after_smtp_data",
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +53,7 @@ def test_killed_at(place: str, system: System) -> None:
     answer = system.approve(number)
     assert answer.status_code == 200, answer.text
     system.until(lambda: not armed.exists())
-    if place in HELD_BY_LEASE:
+    if place in IN_THE_WORKER:
         system.pass_most_of_a_lease()
     assert system.ended(number) == "deployed"
     system.audit()

@@ -22,7 +22,7 @@ from accounts.roles import Capability, Role
 from core.clock import now
 from core.errors import NotFound
 from core.rows import build, columns, width
-from core.sql import run
+from core.sql import run, run_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ SELECT {columns(ApiToken, "token")}, {columns(User, "account")}, (
 
 def find_token(secret: str) -> ApiToken | None:
     """The usable token with this secret, its user and their grants loaded; None for an unknown, expired or revoked one."""
-    found = _look_up(secret, _CAPABILITIES)
+    (found,) = _look_up([secret], _CAPABILITIES)
     if found is None:
         return None
     token, granted = found
@@ -240,26 +240,38 @@ def find_token(secret: str) -> ApiToken | None:
     return token
 
 
-def find_token_and_reaches(secret: str, *capabilities: Capability) -> tuple[ApiToken, dict[Capability, Reach]] | None:
-    """As find_token, and where its user holds each of the capabilities, in one query."""
-    found = _look_up(secret, [capability.value for capability in capabilities])
-    if found is None:
-        return None
-    token, granted = found
+Holder = tuple[ApiToken, dict[Capability, Reach]]
+
+
+def find_tokens_and_reaches(secrets: Sequence[str], *capabilities: Capability) -> list[Holder | None]:
+    """For each secret as find_token, and where its user holds each of the capabilities; one round trip for all."""
+    found = _look_up(secrets, [capability.value for capability in capabilities])
+    return [_as_holder(*one, capabilities) if one else None for one in found]
+
+
+def _as_holder(token: ApiToken, granted: list[Any], capabilities: Sequence[Capability]) -> Holder:
     if token.user.is_superuser:
         return token, dict.fromkeys(capabilities, EVERYWHERE)
     return token, _as_reaches(capabilities, granted)
 
 
-def _look_up(secret: str, codenames: list[str]) -> tuple[ApiToken, list[Any]] | None:
-    """The usable token, and where its user holds the capabilities."""
-    if not secret.startswith(ApiToken.PREFIX) or len(secret) > 200:
-        return None
-    rows = run(_TOKEN_AND_REACHES, {"digest": ApiToken.digest_of(secret), "now": now(), "codenames": codenames})
-    if not rows:
-        return None
-    granted = rows[0][-1] or []
-    return _as_token(rows[0][:-1]), json.loads(granted) if isinstance(granted, str) else granted
+def _look_up(secrets: Sequence[str], codenames: list[str]) -> list[tuple[ApiToken, list[Any]] | None]:
+    """For each secret the usable token, and where its user holds the capabilities."""
+    asked = [secret for secret in secrets if secret.startswith(ApiToken.PREFIX) and len(secret) <= 200]
+    moment = now()
+    answers = run_all(
+        *(
+            (_TOKEN_AND_REACHES, {"digest": ApiToken.digest_of(secret), "now": moment, "codenames": codenames})
+            for secret in asked
+        )
+    )
+    found = {secret: _as_found(rows[0]) for secret, rows in zip(asked, answers, strict=True) if rows}
+    return [found.get(secret) for secret in secrets]
+
+
+def _as_found(row: Sequence[Any]) -> tuple[ApiToken, list[Any]]:
+    granted = row[-1] or []
+    return _as_token(row[:-1]), json.loads(granted) if isinstance(granted, str) else granted
 
 
 def _as_token(row: Sequence[Any]) -> ApiToken:

@@ -12,6 +12,7 @@ from config.wsgi import application as django
 from core.health import livez
 from core.threads import InThreads
 from events.live.routes import live
+from events.tracker.api.door import RecordingDoor
 from iep.serving.hosts import PreviewHosts
 from iep.serving.routes import EntryPoints
 from tickets.mcp.routes import METADATA_PATH, mcp, metadata
@@ -36,4 +37,4 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
 
 
-application = PreviewHosts(EntryPoints(Starlette(routes=routes, lifespan=lifespan)))
+application = PreviewHosts(EntryPoints(RecordingDoor(Starlette(routes=routes, lifespan=lifespan))))

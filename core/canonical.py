@@ -17,9 +17,14 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+)  # fmt: skip
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spare spaces; times become UTC text, NaN is refused (ValueError)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+    return _ENCODER.encode(value)
 
 
 def digest_of(value: Any) -> str:

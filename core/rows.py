@@ -203,6 +203,8 @@ def _column(values: list[Any]) -> str | list[Any]:
     kinds = set(map(type, values))
     if kinds in ({str}, {int}):
         return array_of(values)
+    if kinds == {uuid.UUID}:  # as a rule all different, and slow to compare
+        return array_of([value.hex for value in values])
     if list in kinds:
         return array_of([array_of(value) if value else "{}" for value in values])
     texts = {value: _TEXT_OF[type(value)](value) for value in set(values)}

@@ -105,8 +105,26 @@ async def read_body(receive: Receive, longest: int = LONGEST) -> tuple[IO[bytes]
 
 def environ_of(scope: Scope, body: IO[bytes], length: int) -> Environ:
     """The request as PEP 3333 has it."""
+    environ = head_of(scope) | {
+        "wsgi.version": (1, 0),
+        "wsgi.input": body,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    if length <= LONGEST:
+        environ["CONTENT_LENGTH"] = str(length)  # also of a body that came without, in pieces
+    else:
+        told = str(environ.get("CONTENT_LENGTH", ""))
+        environ["CONTENT_LENGTH"] = told if told.isdigit() else str(length)
+    return environ
+
+
+def head_of(scope: Scope) -> Environ:
+    """What the environ says of the request's first line and headers, before its body is here."""
     host, port = scope.get("server") or ("localhost", 80)
-    environ: Environ = {
+    head: Environ = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": scope.get("root_path", "").encode().decode("latin-1"),
         "PATH_INFO": scope["path"].encode().decode("latin-1"),
@@ -115,25 +133,14 @@ def environ_of(scope: Scope, body: IO[bytes], length: int) -> Environ:
         "SERVER_NAME": host,
         "SERVER_PORT": str(port or 0),
         "REMOTE_ADDR": str((scope.get("client") or ("", 0))[0]),
-        "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.get("scheme", "http"),
-        "wsgi.input": body,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
     }
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         if "_" in name:  # X_Y would become what X-Y is, and speak with a proxy's voice
             continue
         key = _UNPREFIXED.get(name) or "HTTP_" + name.upper().replace("-", "_")
-        if key in environ:
-            value = f"{environ[key]}{'; ' if name == 'cookie' else ','}{value}"
-        environ[key] = value
-    if length <= LONGEST:
-        environ["CONTENT_LENGTH"] = str(length)  # also of a body that came without, in pieces
-    else:
-        told = str(environ.get("CONTENT_LENGTH", ""))
-        environ["CONTENT_LENGTH"] = told if told.isdigit() else str(length)
-    return environ
+        if key in head:
+            value = f"{head[key]}{'; ' if name == 'cookie' else ','}{value}"
+        head[key] = value
+    return head

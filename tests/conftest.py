@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,21 @@ from promotions.services import create_request
 from promotions.types import PromotionContent
 
 PASSWORD = "correct horse battery staple"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side, folders whose tests may take longest come first: at the end nobody waits for one of them alone."""
+    if not hasattr(config, "workerinput"):
+        return
+    patience: dict[str, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        patience[_folder(item)] = max(patience.get(_folder(item), 0), marker.args[0] if marker else 0)
+    items.sort(key=lambda item: -patience[_folder(item)])
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.fixture(autouse=True)

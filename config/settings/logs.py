@@ -17,7 +17,7 @@ LOG_CHAIN: list[Any] = [
     structlog.processors.format_exc_info,
 ]
 structlog.configure(
-    processors=[*LOG_CHAIN, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    processors=[structlog.stdlib.filter_by_level, *LOG_CHAIN, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
     logger_factory=structlog.stdlib.LoggerFactory(),
     wrapper_class=structlog.stdlib.BoundLogger,
     cache_logger_on_first_use=True,

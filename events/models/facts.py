@@ -86,16 +86,11 @@ class DomainEvent(models.Model):
 
     def text_around_place(self) -> tuple[str, str, str]:
         """What is hashed, with a gap for the previous hash and one for the sequence, which only the log itself knows."""
-        content = self.hashed_content()
-        before, between, after = ({}, {}, {})  # type: tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
-        for name, value in content.items():
-            if name not in {"previous_hash", "sequence"}:
-                (before if name < "previous_hash" else between if name < "sequence" else after)[name] = value
-        return (
-            canonical_json(before)[:-1] + ',"previous_hash":"',
-            '",' + canonical_json(between)[1:-1] + ',"sequence":',
-            "," + canonical_json(after)[1:],
-        )
+        text = canonical_json(self.hashed_content() | {"previous_hash": "", "sequence": 0})
+        # From the right: names within `data` stand before both, and within a text quotes are escaped.
+        before, gap, rest = text.rpartition('"previous_hash":"')
+        between, other_gap, after = rest.rpartition('"sequence":0')
+        return before + gap, between + other_gap[:-1], after
 
     def hashed_content(self) -> dict[str, Any]:
         return {

@@ -14,11 +14,13 @@ import structlog
 from django.db import close_old_connections
 from prometheus_client import Histogram
 
-from core.context import acting_through
+from core.context import acting_through, request_id
 from core.errors import InvalidInput
 from events.rpc.masks import narrow_to_mask
-from events.tracker.access import Caller, identify
+from events.tracker.access import Caller, Header, identify
+from events.tracker.operations.events import answer_of, create_event
 from events.tracker.operations.table import Operation
+from events.tracker.recorder import RECORDER, Sending
 from events.tracker.refusals import as_domain_error, code_of
 from events.tracker.wire.codec import Plain
 
@@ -40,14 +42,32 @@ def unary(operation: Operation) -> grpc.RpcMethodHandler:
 
     def handle(message: Any, context: grpc.ServicerContext) -> Any:
         with answering(context, operation.name):
-            answer = operation.call(caller_of(context), request_of(operation, message))
-            return operation.response.to_proto(answer)
+            answer = _recorded(operation, message, context) if operation.function is create_event else None
+            if answer is None:
+                plain = operation.call(caller_of(context), request_of(operation, message))
+                answer = operation.response.to_proto(plain)
+            return answer
 
     return grpc.unary_unary_rpc_method_handler(
         handle,
         request_deserializer=operation.request.make.FromString,
         response_serializer=operation.response.make.SerializeToString,
     )
+
+
+def _recorded(operation: Operation, message: Any, context: grpc.ServicerContext) -> Any:
+    """The answer, recorded with what others send at the same moment; None where the operation itself has to see to it."""
+    known = threading.Semaphore(0)
+    sending = Sending(
+        header=_header_of(context), read=lambda caller: request_of(operation, message),
+        render=lambda event: operation.response.to_proto(answer_of(event)),
+        face="grpc", request_id=request_id.get(), done=known.release,
+    )  # fmt: skip
+    RECORDER.submit(sending)
+    known.acquire()
+    if sending.error is not None:
+        raise sending.error
+    return sending.answer
 
 
 def request_of(operation: Operation, message: Any) -> Plain:
@@ -62,8 +82,11 @@ def request_of(operation: Operation, message: Any) -> Plain:
 
 
 def caller_of(context: grpc.ServicerContext) -> Caller:
-    metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
-    return identify(metadata.get)
+    return identify(_header_of(context))
+
+
+def _header_of(context: grpc.ServicerContext) -> Header:
+    return {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}.get
 
 
 def freshen_connections() -> None:
@@ -76,10 +99,10 @@ def freshen_connections() -> None:
 def answering(context: grpc.ServicerContext, method: str) -> Iterator[None]:
     """Within the block a call is answered: facts say `grpc`, connections are fresh, refusals become status codes."""
     started, code = time.perf_counter(), "OK"
-    request_id = uuid.uuid4().hex
+    request = uuid.uuid4().hex
     freshen_connections()
     try:
-        with acting_through("grpc", request_id), structlog.contextvars.bound_contextvars(request_id=request_id):
+        with acting_through("grpc", request):
             yield
     except Exception as error:
         status, message = _refusal(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.authentication import note_use, require_scope
 from accounts.models import ApiToken, Tenant, User
 from accounts.roles import Capability
-from accounts.selectors import find_token_and_reaches, home_tenant
+from accounts.selectors import Holder, find_tokens_and_reaches, home_tenant
 from core.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from core.sql import run
 from events.models import StatusNumbers
@@ -110,26 +110,43 @@ def _numbers_of(token_id: int) -> str:
     return known[0]
 
 
-def identify(header: Callable[[str], str | None]) -> Caller:
+Header = Callable[[str], str | None]
+
+
+def identify(header: Header) -> Caller:
     """The caller by the headers (or gRPC metadata) `authorization`, `x-api-key` and `x-tenant`.
 
     NotLoggedIn for a key that is unknown, expired or revoked: never a stranger's rights instead.
     """
-    tenant = header("x-tenant") or ""
     secret = _secret(header)
     if secret is None:
-        return Caller(tenant=tenant)
-    found = find_token_and_reaches(secret, *CAPABILITIES)
+        return Caller(tenant=header("x-tenant") or "")
+    (found,) = find_tokens_and_reaches([secret], *CAPABILITIES)
     if found is None:
         raise NotLoggedIn("This token is unknown, expired or revoked. Issue a new one on your profile.")
+    return _holder(found, header)
+
+
+def identify_holders(headers: Sequence[Header]) -> list[Caller | None]:
+    """As identify for several requests at once; None for a stranger and for whoever would be refused."""
+    secrets = [_secret(header) or "" for header in headers]
+    distinct = list(dict.fromkeys(secrets))
+    found = dict(zip(distinct, find_tokens_and_reaches(distinct, *CAPABILITIES), strict=True))
+    return [
+        _holder(holder, header) if (holder := found[secret]) else None
+        for secret, header in zip(secrets, headers, strict=True)
+    ]
+
+
+def _holder(found: Holder, header: Header) -> Caller:
     token, reaches = found
     remember_reaches(token.user, reaches)
     note_use(token)
     token.user.acting_token = token
-    return Caller(token.user, token, tenant)
+    return Caller(token.user, token, header("x-tenant") or "")
 
 
-def _secret(header: Callable[[str], str | None]) -> str | None:
+def _secret(header: Header) -> str | None:
     if (authorization := header("authorization")) is not None:
         scheme, _, secret = authorization.strip().partition(" ")
         return secret.strip() if scheme.lower() == "bearer" else ""

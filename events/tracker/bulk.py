@@ -69,7 +69,7 @@ def _about(events: Sequence[Event]) -> Told:
     if len(events) == 1:
         return about_event("event.recorded", events[0])
     services = sorted({event.service for event in events})
-    data = {"ids": [str(event.pk) for event in events], "count": len(events), "services": services[:20]}
+    data = {"ids": [str(event.id) for event in events], "count": len(events), "services": services[:20]}
     return Told("event.recorded", Subject(EVENT_BATCH, str(events[0].pk), f"{len(events)} events"), data)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -11,13 +12,13 @@ from accounts.models import Tenant
 from accounts.roles import Capability
 from core.clock import now
 from core.errors import Conflict, InvalidInput, NotFound, StaleState
-from core.rows import insert_rows, new_row
-from events.models import Event, EventChange
+from core.rows import insert_rows, insertion_of, insertion_of_many, new_row
+from events.models import DomainEvent, Event, EventChange
+from events.services import transact_with
 from events.tracker import changes, locks
 from events.tracker import vocabulary as words
 from events.tracker.content import Content, Faults, check_dates, clean_content, measure, parse_id
 from events.tracker.facts import Told, about_event, fact_of, tell
-from events.tracker.group_commit import write_together
 from events.tracker.ids import new_id
 from events.tracker.rights import Actor, check_can_record, label_of, where_open
 
@@ -44,10 +45,9 @@ def record_event(*, tenant: Tenant, content: Content, by: Actor) -> Event:
     NotAllowed without the right, InvalidInput with every fault, Conflict when the service is locked and locks are
     enforced.
     """
-    check_can_record(by, tenant.pk)
-    event = build_event(tenant.pk, content, by=by, moment=now())
+    event = new_event(tenant=tenant, content=content, by=by)
     if not connection.in_atomic_block and not concerns_others(event):
-        write_together(event, fact_of(tenant.pk, by, about_event("event.recorded", event)))
+        write_events([event], [fact_of_recording(event, by)])
         return event
     with transaction.atomic():
         relate(event)
@@ -56,6 +56,22 @@ def record_event(*, tenant: Tenant, content: Content, by: Actor) -> Event:
         told.append(about_event("event.recorded", event))
         tell(tenant.pk, by, told)
     return event
+
+
+def new_event(*, tenant: Tenant, content: Content, by: Actor) -> Event:
+    """An event that is not yet written; NotAllowed and InvalidInput as recording it."""
+    check_can_record(by, tenant.pk)
+    return build_event(tenant.pk, content, by=by, moment=now())
+
+
+def fact_of_recording(event: Event, by: Actor) -> DomainEvent:
+    """What the fact log will be told of a new event."""
+    return fact_of(event.tenant_id, by, about_event("event.recorded", event))
+
+
+def write_events(events: Sequence[Event], facts: Sequence[DomainEvent]) -> None:
+    """Write new events that concern no others, and what the log is told, in a transaction of their own."""
+    transact_with(facts, after=[insertion_of(events) if len(events) == 1 else insertion_of_many(events)])
 
 
 def concerns_others(event: Event) -> bool:

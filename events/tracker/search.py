@@ -103,11 +103,11 @@ def find_page(
 
 @dataclass(frozen=True, slots=True)
 class Source(Generic[Item]):
-    """A way to read events: a window of them, how many match up to a limit, and enough of one to go on behind it."""
+    """A way to read events: a window of them, how many match up to a limit, and the cursor that goes on behind one."""
 
     read: Callable[[Criteria, int, int, str], list[Item]]
     count: Callable[[Criteria, int], int]
-    as_event: Callable[[Item], Event]
+    cursor_behind: Callable[[Item], str]
 
 
 def find_page_of(
@@ -123,7 +123,7 @@ def find_page_of(
             total, capped = count_bounded(source.count, criteria)
         else:
             total, capped = offset + len(events), False
-    return Page(events, total, capped, encode_cursor(source.as_event(events[-1])) if more else "")
+    return Page(events, total, capped, source.cursor_behind(events[-1]) if more else "")
 
 
 def walk(criteria: Criteria, size: int = 1000) -> Iterator[list[Event]]:
@@ -192,11 +192,6 @@ def count_up_to(criteria: Criteria, most: int) -> int:
     return matching.values("pk")[:most].count()
 
 
-_OBJECTS: Source[Event] = Source(
-    lambda criteria, size, offset, cursor: list(window_of(criteria, size, offset, cursor)),
-    count_up_to,
-    lambda event: event,
-)
 _known_as_many: dict[str, float] = {}
 _REMEMBER_SECONDS = 60.0
 
@@ -247,9 +242,19 @@ def attach_changes(events: list[Event]) -> None:
 
 def encode_cursor(event: Event) -> str:
     """Where a page ended, as a text for the next request."""
-    micros = int((event.happened_at - EPOCH) / dt.timedelta(microseconds=1))
-    raw = micros.to_bytes(8, "big", signed=True) + event.pk.bytes
+    return encode_place(event.happened_at, event.pk)
+
+
+def encode_place(happened_at: dt.datetime, pk: uuid.UUID) -> str:
+    """The same of an event's place in the order."""
+    micros = int((happened_at - EPOCH) / dt.timedelta(microseconds=1))
+    raw = micros.to_bytes(8, "big", signed=True) + pk.bytes
     return base64.urlsafe_b64encode(raw).decode()
+
+
+_OBJECTS: Source[Event] = Source(
+    lambda criteria, size, offset, cursor: list(window_of(criteria, size, offset, cursor)), count_up_to, encode_cursor
+)
 
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

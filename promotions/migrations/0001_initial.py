@@ -4,6 +4,7 @@ import django.contrib.postgres.search
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
+from core.schema import AtOnce
 from django.conf import settings
 from django.db import migrations, models
 
@@ -17,7 +18,7 @@ class Migration(migrations.Migration):
         ('accounts', '__first__'),
     ]
 
-    operations = [
+    operations = [AtOnce([
         migrations.CreateModel(
             name='AuditRemote',
             fields=[
@@ -161,4 +162,4 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('tenant', 'target_type', 'target_name'), name='deployment_target_once')],
             },
         ),
-    ]
+    ])]

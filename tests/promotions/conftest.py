@@ -6,8 +6,9 @@ import copy
 
 import pytest
 
-from promotions.models import DeploymentTarget
+from promotions.models import Deployment, DeploymentTarget
 from tests.fakes.running import FakeAwx, running_awx
+from tests.promotions.deploying import approved
 
 AWX_SECRETS = ["the-old-secret", "the-new-secret"]
 
@@ -36,3 +37,9 @@ def awx_settings(settings, awx):
 @pytest.fixture
 def awx_target(tenant, awx_settings) -> DeploymentTarget:
     return DeploymentTarget.objects.create(tenant=tenant, deployer="awx", options={"job_template": 7})
+
+
+@pytest.fixture
+def deployment(pending, cpi, awx_target) -> Deployment:
+    """An attempt that may be launched, by AWX."""
+    return approved(pending, cpi)

@@ -20,6 +20,7 @@ from promotions.models import Deployment, PromotionRequest
 from promotions.services import approve_request
 from promotions.services.engine import follow, launch
 from promotions.services.transition import load
+from tests.fakes.running import FakeAwx
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -65,6 +66,32 @@ def state_of(deployment: Deployment) -> tuple[str, str]:
     """How the attempt and its request stand."""
     deployment.refresh_from_db()
     return deployment.state, load(deployment.promotion).state
+
+
+def facts_of(deployment: Deployment) -> list[str]:
+    """The types of what was said about its request's deployments, in order."""
+    about = DomainEvent.objects.filter(subject_id=deployment.promotion.number, type__startswith="deployment.")
+    return list(about.order_by("sequence").values_list("type", flat=True))
+
+
+def job_over(awx: FakeAwx, timeout: float = 20) -> None:
+    """Wait until the newest job of the fake AWX has ended."""
+    end = time.monotonic() + timeout
+    while awx.seen()["jobs"][-1]["status"] not in {"successful", "failed", "error", "canceled"}:
+        assert time.monotonic() < end, "the job does not end"
+        time.sleep(0.05)
+
+
+class BrokenDeployer:
+    """Breaks in a way that no deployer declares."""
+
+    def start(self, job: object) -> str:
+        raise KeyError("surprise")
+
+    poll = cancel = start
+
+
+BROKEN = f"{__name__}.BrokenDeployer"
 
 
 def killed_at(failpoint: str, step: str, deployment: Deployment, settings: Any) -> None:

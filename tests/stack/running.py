@@ -29,8 +29,8 @@ class Up:
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "config.stack", *words, "--state", str(self.state)]
 
-    def start(self) -> float:
-        """Start, wait for the summary; the seconds it took."""
+    def start(self, patience: float = 90) -> float:
+        """Start, wait for the summary; the seconds it took. What takes too long does not go on beside other tests."""
         begun = time.monotonic()
         options = ["--port", str(self.port), "--grpc-port", str(self.grpc_port), *self.options]
         with (self.state.parent / "output").open("wb") as output:
@@ -42,8 +42,9 @@ class Up:
                 env=newcomer() | self.variables,
                 start_new_session=True,
             )
-        ready = processes.wait_until(lambda: "Stop:" in self.output or self.ended(), timeout=90)
-        assert ready, self.output
+        if not processes.wait_until(lambda: "Stop:" in self.output or self.ended(), timeout=patience):
+            self.stop()
+            raise AssertionError(f"not ready after {patience:.0f} s:\n{self.output}")
         assert not self.ended(), self.output
         return time.monotonic() - begun
 

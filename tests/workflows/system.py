@@ -118,6 +118,11 @@ class System:
         path.touch()
         return path
 
+    def pass_most_of_a_lease(self) -> None:
+        """As if the dead had begun what they hold a while earlier: their leases outlive them by 10 seconds, not by a minute."""
+        self.sql("UPDATE events_delivery SET lease_until = lease_until - interval '35 s' WHERE state = 'sending'")
+        self.sql("UPDATE promotions_deployment SET next_at = next_at - interval '50 s' WHERE state = 'launching'")
+
     def kill(self, name: str) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.up.pids()[name], 9)

@@ -26,6 +26,8 @@ PLACES = [
     "before_outcome",
     "after_smtp_data",
 ]
+# There the worker dies with something that nobody else may take up before its lease has run out.
+HELD_BY_LEASE = {"before_delivery_done", "before_launch", "after_launch", "after_smtp_data"}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +44,10 @@ def test_killed_at(place: str, system: System) -> None:
     armed = system.arm(place)
     answer = system.approve(number)
     assert answer.status_code == 200, answer.text
+    system.until(lambda: not armed.exists())
+    if place in HELD_BY_LEASE:
+        system.pass_most_of_a_lease()
     assert system.ended(number) == "deployed"
-    system.until(lambda: not armed.exists(), timeout=30)
     system.audit()
 
 
@@ -79,6 +83,7 @@ def test_every_process_is_killed_at_once(system: System) -> None:
         assert system.approve(number).status_code == 200
     for name in ("web", "worker", "beat", "dispatcher"):
         system.kill(name)
+    system.pass_most_of_a_lease()
     assert [system.ended(number) for number in numbers] == ["deployed"] * 3
     system.audit()
 

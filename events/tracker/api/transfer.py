@@ -34,11 +34,12 @@ def _record(request: HttpRequest) -> HttpResponse:
     if not isinstance(items, list) or not 0 < len(items) <= MAX_BATCH:
         raise InvalidInput({"events": [f'Send {{"events": [...]}} with 1 to {MAX_BATCH} events.']})
     tenant = caller.writable(str(body.get("tenant") or "") if isinstance(body, dict) else "")
-    contents = [_content(item, index, caller.reading()) for index, item in enumerate(items)]
+    reading = caller.reading()
+    contents = [_content(item, index, reading) for index, item in enumerate(items)]
 
     def record() -> HttpResponse:
         events = record_events(tenant=tenant, contents=contents, by=caller.actor)
-        return respond_json({"ids": [str(event.pk) for event in events], "count": len(events)})
+        return respond_json({"ids": [str(event.id) for event in events], "count": len(events)})
 
     return once(request, caller, record)
 

@@ -25,7 +25,7 @@ MAX_CHANGES_PER_PAGE = 1000
 def create_event(caller: Caller, request: Plain) -> Plain:
     tenant = caller.writable(request.get("tenant", ""))
     event = records.record_event(tenant=tenant, content=content_of(request), by=caller.actor)
-    return _answer(event)
+    return answer_of(event)
 
 
 @operation("event", "UpdateEvent", WRITE)
@@ -34,7 +34,7 @@ def update_event(caller: Caller, request: Plain) -> Plain:
     if not key:
         raise InvalidInput({"id": ["id is required: say which event to change."]})
     event = _writable_event(caller, key)
-    return _answer(records.update_event(event=event, content=content_of(request), by=caller.actor))
+    return answer_of(records.update_event(event=event, content=content_of(request), by=caller.actor))
 
 
 @operation("event", "DeleteEvents", WRITE)
@@ -46,7 +46,7 @@ def delete_event(caller: Caller, request: Plain) -> Plain:
 
 @operation("event", "GetEvent", READ)
 def get_event(caller: Caller, request: Plain) -> Plain:
-    return _answer(_visible_event(caller, request.get("id")))
+    return answer_of(_visible_event(caller, request.get("id")))
 
 
 @operation("event", "SearchEvents", READ)
@@ -73,7 +73,7 @@ def criteria_of_today(caller: Caller, request: Plain) -> Criteria:
 @operation("event", "AddChangelogEntry", WRITE)
 def add_changelog_entry(caller: Caller, request: Plain) -> Plain:
     event = _writable_event(caller, request.get("id"))
-    return _answer(records.add_change(event=event, entry=request.get("entry") or {}, by=caller.actor))
+    return answer_of(records.add_change(event=event, entry=request.get("entry") or {}, by=caller.actor))
 
 
 @operation("event", "GetEventChangelog", READ)
@@ -87,7 +87,7 @@ def get_event_changelog(caller: Caller, request: Plain) -> Plain:
 @operation("event", "AddSlackId", WRITE)
 def add_slack_id(caller: Caller, request: Plain) -> Plain:
     event = _writable_event(caller, request.get("id"))
-    return _answer(records.add_slack_id(event=event, slack_id=request.get("slack_id", ""), by=caller.actor))
+    return answer_of(records.add_slack_id(event=event, slack_id=request.get("slack_id", ""), by=caller.actor))
 
 
 @operation("event", "GetEventStats", READ)
@@ -101,7 +101,8 @@ def get_event_stats_by_month(caller: Caller, request: Plain) -> Plain:
     return {"stats": stats, "total_count": sum(line["count"] for line in stats), **_asked(request)}
 
 
-def _answer(event: Event) -> Plain:
+def answer_of(event: Event) -> Plain:
+    """What is answered with one event."""
     attach_changes([event])
     return {"event": event_plain(event)}
 

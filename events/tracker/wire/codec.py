@@ -82,13 +82,15 @@ class EnumCodec:
     def parse(self, value: Any, path: str, reading: Reading) -> int:
         """A name in any case, or a number (also as text) as `reading` counts."""
         if isinstance(value, str):
-            known = self.numbers.get(value, self.folded.get(value.lower()))
+            known = self.numbers.get(value)
+            if known is None:
+                known = self.folded.get(value.lower())
             if known is not None:
                 return known
             value = int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else value
-        if isinstance(value, float) and value.is_integer():
+        elif isinstance(value, float) and value.is_integer():
             value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool):
+        if type(value) is int:
             value = reading.numbers(self.full_name).get(value, value)
             if value in self.names:
                 return int(value)
@@ -132,21 +134,26 @@ class FieldCodec:
         """What makes the field's plain value of a JSON value; null is its default."""
         if self.map:
             return lambda value, path, reading: {} if value is None else self._parse_map(value, path)
+        default = self.default()
+        if not self.repeated and (parse := self._simple_parser()):
+            return lambda value, path, reading: default if value is None else parse(value, path)
         one = self.item_parser()
         if self.repeated:
             return lambda value, path, reading: [] if value is None else _parse_list(one, value, path, reading)
-        default = self.default()
         return lambda value, path, reading: default if value is None else one(value, path, reading)
 
     def item_parser(self) -> Parser:
         """The same for one item of a list; null is no item."""
-        if self.full_name not in _WIDER:
-            if self.enum:
-                return self.enum.parse
-            if self.message:
-                return codec_of(self.message).parse
-        parse = _WIDER.get(self.full_name) or _PARSERS[self.wrapped or self.kind]
-        return lambda value, path, reading: parse(value, path)
+        if parse := self._simple_parser():
+            return lambda value, path, reading: parse(value, path)
+        if self.enum:
+            return self.enum.parse
+        assert self.message
+        return codec_of(self.message).parse
+
+    def _simple_parser(self) -> Callable[[Any, str], Any] | None:
+        """The parser of a value that reads the same for everybody and has no parts."""
+        return _WIDER.get(self.full_name) or _PARSERS.get(self.wrapped or self.kind)
 
     def _parse_map(self, value: Any, path: str) -> dict[str, str]:
         if not isinstance(value, dict):
@@ -275,11 +282,13 @@ class MessageCodec:
             self._parsers = {key: (each.name, each.json, each.parser()) for key, each in self.by_key.items()}
         reading = reading or Reading()
         plain: Plain = {}
+        known = self._parsers
+        above = f"{path}." if path else ""
         for key, item in value.items():
-            if key not in self._parsers:
+            if key not in known:
                 continue
-            name, json, parse = self._parsers[key]
-            inner = f"{path}.{json}" if path else json
+            name, json, parse = known[key]
+            inner = above + json
             if name in plain:
                 raise refuse(inner, f"duplicate field {inner}: it is given as {json} and as {name}")
             plain[name] = parse(item, inner, reading)

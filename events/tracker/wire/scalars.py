@@ -28,14 +28,12 @@ def refuse(path: str, sentence: str) -> InvalidInput:
 def parse_text(value: Any, path: str) -> str:
     if not isinstance(value, str):
         raise refuse(path, f"invalid value for string field {path}: {shown(value)}")
-    if "\x00" in value or not _is_unicode(value):
+    if "\x00" in value or not (value.isascii() or _is_unicode(value)):
         raise refuse(path, f"{path} holds characters that are no text (NUL or half a surrogate pair). Remove them.")
     return value
 
 
 def _is_unicode(value: str) -> bool:
-    if value.isascii():
-        return True
     try:
         value.encode()
     except UnicodeEncodeError:

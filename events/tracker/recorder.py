@@ -1,0 +1,137 @@
+"""Events that are sent at the same moment are recorded together: one look at their tokens, one transaction.
+
+Each recording alone asks for its token, waits for the fact log's lock and for the disk; together they do so once. Each
+event still has its own caller, fact and outcome. Only the plain case is dealt with here: whatever would be refused, or
+concerns other events and locks, is left to the operation itself, which says so in its face's form.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from core.context import acting_through
+from events.models import DomainEvent, Event
+from events.tracker.access import WRITE, Caller, Header, identify_holders
+from events.tracker.records import concerns_others, fact_of_recording, new_event, write_events
+from events.tracker.wire.codec import Plain
+from events.tracker.wire.messages import content_of
+
+log = structlog.get_logger(__name__)
+
+MOST = 64
+
+
+@dataclass(slots=True, eq=False)
+class Sending:
+    """One request to record an event, and what became of it: its `answer`, an `error`, or neither (not dealt with)."""
+
+    header: Header
+    read: Callable[[Caller], Plain]
+    render: Callable[[Event], Any]
+    face: str
+    request_id: str
+    done: Callable[[], object]
+    answer: Any = None
+    error: Exception | None = None
+
+
+class Recorder:
+    """One thread that records whatever waits, all at once, and then whatever has come meanwhile."""
+
+    def __init__(self) -> None:
+        self.waiting: queue.SimpleQueue[Sending | None] = queue.SimpleQueue()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, sending: Sending) -> None:
+        """Returns at once; `sending.done` is called, on another thread, when its outcome is known."""
+        self.waiting.put(sending)
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+                    self._thread.start()
+
+    def close(self) -> None:
+        """Deal with what waits, then end the thread and its connection; for the end of a server."""
+        if self._thread is not None:
+            self.waiting.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while group := self._next_group():
+            try:
+                record_together(group)
+            except Exception as error:  # nobody is left waiting, and the operation itself meets it too
+                log.warning("recorder.failed", error=str(error))
+            close_old_connections()  # one that has failed
+            for sending in group:
+                sending.done()
+        connection.close()
+
+    def _next_group(self) -> list[Sending]:
+        """Whoever waits, at least one; nobody when it is time to end."""
+        first = self.waiting.get()
+        group = [first] if first else []
+        while group and len(group) < MOST and not self.waiting.empty():
+            if (another := self.waiting.get()) is None:
+                self.waiting.put(None)
+                break
+            group.append(another)
+        return group
+
+
+def record_together(group: Sequence[Sending]) -> None:
+    """Record what is plain of the group, and set its outcome."""
+    callers = identify_holders([sending.header for sending in group])
+    prepared = [
+        (sending, *found)
+        for sending, caller in zip(group, callers, strict=True)
+        if caller and (found := _prepare(sending, caller))
+    ]
+    if prepared:
+        _write(prepared)
+
+
+def _prepare(sending: Sending, caller: Caller) -> tuple[Event, DomainEvent] | None:
+    try:
+        caller.require(WRITE)
+        plain = sending.read(caller)
+        tenant = caller.writable(plain.get("tenant", ""))
+        event = new_event(tenant=tenant, content=content_of(plain), by=caller.actor)
+        if concerns_others(event):
+            return None
+        with acting_through(sending.face, sending.request_id):
+            return event, fact_of_recording(event, caller.actor)
+    except Exception:  # whatever it is, the operation itself will meet and tell it
+        return None
+
+
+def _write(prepared: Sequence[tuple[Sending, Event, DomainEvent]]) -> None:
+    sendings, events, facts = zip(*prepared, strict=True)
+    try:
+        write_events(events, facts)
+    except (OperationalError, InterfaceError) as error:  # it may have been written: to send it again could double it
+        for sending in sendings:
+            sending.error = error
+    else:
+        for sending, event in zip(sendings, events, strict=True):
+            _answer(sending, event)
+
+
+def _answer(sending: Sending, event: Event) -> None:
+    try:
+        sending.answer = sending.render(event)
+    except Exception as error:  # the event is written: nobody may try again
+        sending.error = error
+
+
+RECORDER = Recorder()

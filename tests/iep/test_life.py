@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from core.errors import Conflict, NotAllowed, WrongState
+from core.errors import Conflict, NotAllowed, StaleState, WrongState
 from events.models import DomainEvent
 from iep.errors import ChangedSince, KeyConflict, MissingBlobs, NotInDev, RevisionConflict, Twins
 from iep.models import Blob, Release, StampRevision
@@ -22,7 +22,7 @@ from iep.services import (
     take_back_release,
     ticket_for,
 )
-from iep.services.change import load
+from iep.services.change import load, take
 from iep.types import File, Manifest
 from tests.iep.conftest import BASE, digest_of, production
 from tickets.models import Ticket
@@ -356,3 +356,14 @@ def test_the_facts_of_a_stamp_name_what_changed(save):
         ("stamp.opened", ["src/cart.js", "src/new.js"], 2, 2, 1),
         ("stamp.updated", ["src/cart.js"], 1, 2, 2),
     ]
+
+
+def test_a_step_on_what_moved_meanwhile_changes_nothing(save, devops):
+    """Also when it holds no lock: the database itself refuses, and the fact goes with the change."""
+    old = load(save("TKT-001", {"src/cart.js": NEW}).stamp)
+    save("TKT-001", {"src/cart.js": NEWER})
+    before = facts()
+    with pytest.raises(StaleState), transaction.atomic():
+        take(old, "promote", by=devops)
+    assert facts() == before
+    assert (load(old).stage, load(old).revision) == ("dev", 2)

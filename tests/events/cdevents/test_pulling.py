@@ -36,6 +36,7 @@ def test_the_cursor_misses_nothing_and_repeats_nothing(make_ticket, devops):  # 
             break
     assert seen == [f"CORE-{number + 1}" for number in range(5)]
     assert caller.get(f"{EMITTED}?after={after}").json() == {"events": [], "next": after, "more": False}
+    assert [caller.get(f"{EMITTED}?limit={limit}").json()["more"] for limit in (4, 5, 6)] == [True, False, False]
 
 
 def test_profile_types_and_form(make_ticket, devops):  # noqa: F811

@@ -221,6 +221,11 @@ def test_periods_that_cannot_be(ask, query):
     ask("/v1/measures", expect=400, **query)
 
 
+def test_a_period_has_at_most_366_days(ask):
+    ask("/v1/measures", since="2028-01-01T00:00:00Z", until="2029-01-01T00:00:00Z")
+    ask("/v1/measures", since="2028-01-01T00:00:00Z", until="2029-01-01T00:00:01Z", expect=400)
+
+
 def test_measures_keep_tenants_apart(ask, record, outsider, other_tenant: Tenant):
     record()
     record(by=outsider, in_tenant=other_tenant, service="catalog-api")

@@ -68,6 +68,18 @@ def test_the_page_of_an_incident_ranks_what_changed_before(browse, devops, incid
     assert first.reasons[0] == "The incident is recorded as caused by it."
 
 
+def test_of_equal_suspects_the_later_one_leads_and_plans_are_none(browse, devops, incident, record):
+    for minute in (30, 28, 29):
+        record(title=f"Deploy ledger {minute}", service="ledger", started_at=now() - dt.timedelta(minutes=minute))
+    record(title="Deploy tomorrow", status=Status.planned)
+    follow_log()
+    suspects = [suspect for suspect, _ in browse(devops).get(f"/chain/incident/{incident.pk}/").context["suspects"]]
+    assert "Deploy tomorrow" not in {suspect.node.label for suspect in suspects}
+    equal = [suspect for suspect in suspects if suspect.node.label in {f"Deploy ledger {n}" for n in (28, 29, 30)}]
+    assert len({suspect.score for suspect in equal}) == 1
+    assert [suspect.node.label for suspect in equal] == [f"Deploy ledger {n}" for n in (28, 29, 30)]
+
+
 def test_the_page_of_a_deployment_tells_its_tickets(browse, devops, incident):
     answer = browse(devops).get(f"/chain/deployment/{incident.related_id}/")
     assert [line.node.key for line in answer.context["cargo_tickets"]] == ["PAY-1"]

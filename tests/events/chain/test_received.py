@@ -89,6 +89,16 @@ def test_everything_about_one_change_is_one_chain(sender, ticket, chain, turn, t
     assert [node.key for node in cargo_of(cpi, tenant, deployment).tickets] == ["PAY-1"]
 
 
+def test_a_removed_service_runs_no_more_until_it_is_deployed_again(sender, tenant, cpi):
+    place = {"environment": {"id": "prod"}}
+    told = [("deployed", 1, ["shop"]), ("removed", 2, []), ("deployed", 3, ["shop"])]
+    for predicate, minute, running in told:
+        content = place | ({"artifactId": PURL} if predicate == "deployed" else {})
+        sender.send(event(f"service.{predicate}.0.3.0", minute, "shop", content))
+        follow_log()
+        assert [one.service for one in running_in(cpi, tenant)] == running
+
+
 def test_a_link_may_come_before_what_it_joins(sender, chain, tenant):
     link = {
         "linkType": "RELATION", "linkKind": "ARTIFACT", "chainId": "d0be0005-cca7-4175-8fe3-f64d2f27bc01",

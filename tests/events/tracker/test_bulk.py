@@ -17,6 +17,7 @@ from events.models import DomainEvent, Event, EventChange, Lock
 from events.tracker.export import safe_cell
 from events.tracker.records import add_change, record_event
 from events.tracker.retention import forget_old_events
+from events.tracker.search import Criteria, walk
 from tests.events.tracker.conftest import columns, deployment
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +73,16 @@ def test_an_export_has_every_event_that_matches(rest, tenant):
     assert rest.get("events/export?format=xls")[0] == 400
 
 
+@pytest.mark.parametrize("ascending", [False, True])
+def test_a_walk_comes_past_every_event_once(tenant, ascending):
+    criteria = Criteria(tenants=[tenant.pk], ascending=ascending)
+    wanted: list[Event] = []
+    for count in range(5):
+        assert [event.pk for page in walk(criteria, size=2) for event in page] == [event.pk for event in wanted]
+        assert len(list(walk(criteria, size=2))) == -(-count // 2)
+        wanted.insert(len(wanted) if ascending else 0, record_event(tenant=tenant, content=columns(), by=None))
+
+
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "  =1", "\n=1"])
 def test_no_cell_begins_a_formula(cell):
     assert safe_cell(cell).startswith("'")
@@ -107,6 +118,19 @@ def test_a_list_as_tracker_answers_it_can_be_imported(tenant, tmp_path):
     )
     call_command("import_events", str(document), tenant=tenant.slug)
     assert Event.objects.get().status == 11
+
+
+def test_an_import_ties_events_of_its_own_tenant_only(tenant, other_tenant, tmp_path):
+    ours, theirs = [record_event(tenant=one, content=columns(), by=None) for one in (tenant, other_tenant)]
+    document = tmp_path / "list.json"
+    document.write_text(
+        json.dumps(
+            {"events": [deployment(relatedId=str(event.pk), owner=event.tenant.slug) for event in (ours, theirs)]}
+        )
+    )
+    call_command("import_events", str(document), tenant=tenant.slug)
+    imported = Event.objects.filter(tenant=tenant).exclude(pk=ours.pk)
+    assert dict(imported.values_list("owner", "related_id")) == {tenant.slug: ours.pk, other_tenant.slug: None}
 
 
 @pytest.mark.parametrize("text", ["{", '{"title": "x"}', '{"events": [5]}', "[1]", '{"metadata": {"id": "x"}}'])

@@ -146,6 +146,8 @@ def test_an_event_is_found_by_its_slack_id_everywhere(rest):
     assert rest.get("event/171.25")[1]["id"] == made["id"]
     assert rest.put("event", {"slackId": "171.25", "attributes": {"status": "done"}})[0] == 200
     assert rest.post("event/171.25/changelog", {"entry": {"comment": "seen"}})[0] == 200
+    fact = DomainEvent.objects.get(type="event.commented")
+    assert fact.data["line"] == {"type": "CHANGE_TYPE_UNSPECIFIED", "comment": "seen"}
     _, log = rest.get("event/171.25/changelog?per_page=2&page=2")
     assert log["totalCount"] == 4
     assert [line["changeType"] for line in log["changelog"]] == ["status_changed", "CHANGE_TYPE_UNSPECIFIED"]
@@ -253,6 +255,10 @@ def test_counts_stop_at_their_limit_and_say_so(rest, tenant):
     assert (page["totalCount"], page["totalCountCapped"]) == (10_000, True)
     _, page = rest.get("events/search?q=deploy&per_page=1")
     assert (page["totalCount"], page["totalCountCapped"]) == (1000, True)
+    copy_rows(Event, [Event(tenant=tenant, happened_at=moment, created_by="x", **columns(title="just so many"))
+                      for _ in range(1000)])  # fmt: skip
+    _, page = rest.get("events/search?q=many&per_page=1")
+    assert (page["totalCount"], page["totalCountCapped"]) == (1000, False)
 
 
 def test_today_is_what_begins_today(rest, tenant):
@@ -267,7 +273,7 @@ def test_today_is_what_begins_today(rest, tenant):
 
 def test_statistics_count_by_the_day_of_record(rest, tenant):
     for day, type, service in (("2026-01-31", 1, "a"), ("2026-02-01", 1, "a"), ("2026-02-10", 4, "b")):
-        with time_machine.travel(f"{day}T12:00:00Z"):
+        with time_machine.travel(f"{day}T12:00:00Z", tick=False):
             record(tenant, type=type, service=service)
     span = "start_date=2026-01-01&end_date=2026-02-10"
     _, answer = rest.get(f"events/stats?{span}")
@@ -279,6 +285,8 @@ def test_statistics_count_by_the_day_of_record(rest, tenant):
     assert [(line["month"], line["service"], line["count"]) for line in monthly["stats"]] == [
         (1, "a", "1"), (2, "a", "1"), (2, "b", "1"),
     ]  # fmt: skip
+    last = "start_date=2026-02-10T12:00:00Z&end_date=2026-02-10T12:00:00Z"
+    assert rest.get(f"events/stats?{last}")[1]["totalCount"] == "1"
     assert rest.get("events/stats")[0] == 400
     assert rest.get("events/stats?start_date=2026-02-01&end_date=2026-01-01")[0] == 400
 

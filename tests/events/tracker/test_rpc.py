@@ -163,8 +163,10 @@ def test_an_update_replaces_unless_it_has_a_mask(rpc, token):
     assert event["title"] == "Again"
     assert "ticket" not in event["links"]
     assert "status" not in event["attributes"]
-    wrong = masked | {"updateMask": "metadata.id"}
-    assert code(lambda: rpc.call(f"{EVENTS}/UpdateEvent", wrong, token))[0] == grpc.StatusCode.INVALID_ARGUMENT
+    for path in ("metadata.id", "attributes.color"):
+        wrong = masked | {"updateMask": path}
+        status, words = code(lambda wrong=wrong: rpc.call(f"{EVENTS}/UpdateEvent", wrong, token))
+        assert (status, path in words) == (grpc.StatusCode.INVALID_ARGUMENT, True)
 
 
 def test_watchers_see_what_they_may_in_order(rpc, token, tenant, other_tenant, outsider):

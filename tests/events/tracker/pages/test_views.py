@@ -116,6 +116,7 @@ def test_facets_count_what_matches_and_say_when_they_stop_counting(browse, make_
     assert chosen["type"] == every["type"]
     assert sum(int(count) for count in chosen["priority"].values()) <= 6
     assert client.get("/events/?type=incident").context["counts"].text == "6"
+    assert counts("?type=incident&environment=mco&q=absent")["type"] == {"incident": "0"}
     monkeypatch.setattr(facets, "LIMIT", 10)
     response = client.get("/events/")
     assert response.context["counts"].text == "10+"
@@ -160,6 +161,14 @@ def test_a_day_of_the_calendar_counts_what_it_does_not_name(browse, make_many, d
     assert response.context["sheet"].title == "February 2026"
     assert "since=2026-02-03&amp;until=2026-02-03" in response.content.decode()
     assert not browse(devops).get("/events/calendar/?day=2026-04-11").context["sheet"].found
+
+
+@pytest.mark.parametrize(("count", "more"), [(3, ""), (4, "1"), (50, "47")])
+def test_a_day_of_the_calendar_says_how_many_more_there_are(browse, make_many, devops, count, more):
+    make_many(count)
+    Event.objects.update(happened_at=dt.datetime(2026, 2, 3, 12, tzinfo=dt.UTC))
+    days = browse(devops).get("/events/calendar/?day=2026-02-11").context["sheet"].days
+    assert [(day.count, day.more) for day in days if day.events] == [(str(count), more)]
 
 
 @pytest.mark.parametrize("view", VIEWS)

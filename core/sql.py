@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DataError, connections, transaction
 from psycopg.pq import TransactionStatus
 
 from core.pipeline import at_once
@@ -71,9 +71,14 @@ def run_last(*statements: Statement) -> list[list[tuple[Any, ...]]]:
 
 
 def required(statement: Statement) -> Statement:
-    """The statement, failing with DataError where it has no row: whatever was sent with it is not carried out then."""
+    """The statement, failing where it has no row (`is_missing`): whatever was sent with it is not carried out then."""
     text, params = statement
     return f"WITH found AS ({text}) SELECT 1 / count(*) FROM found", params  # noqa: S608 (our own statement)
+
+
+def is_missing(error: DataError) -> bool:
+    """Whether a `required` statement had no row."""
+    return isinstance(error.__cause__, psycopg.errors.DivisionByZero)
 
 
 def transact(*statements: Statement) -> list[list[tuple[Any, ...]]]:

@@ -33,7 +33,7 @@ OPTIONS = [
 
 
 class RpcServer:
-    """One server. Each thread may use one database connection: `calls` + `watchers` (and two: the feed and the recorder) in all."""
+    """One server. Each thread may use one database connection: `calls` + `watchers`, the feed and the recorder."""
 
     def __init__(self, *, calls: int = 8, watchers: int = 16) -> None:
         self.feed = Feed()

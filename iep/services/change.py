@@ -12,7 +12,7 @@ from accounts.models import Tenant, User
 from core.clock import now
 from core.errors import StaleState, WrongState
 from core.rows import build, columns, update_of, width
-from core.sql import Statement, required, run, run_all
+from core.sql import Statement, is_missing, required, run, run_all
 from iep.errors import RevisionConflict
 from iep.models import Application, Stamp
 from iep.services.facts import Rows, publish_about
@@ -176,6 +176,8 @@ def take_after(
     try:
         rows = publish_about(stamp, edge.fact, by=by, data=data, after=[*statements, *step], last=last)
     except DataError as error:
+        if not is_missing(error):
+            raise
         raise StaleState(f"Someone else changed {stamp.ticket.key} meanwhile. Look again, then decide.") from error
     return rows[: len(statements)]
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from core.pipeline import at_once
-from core.sql import array_of, required, run, run_all, run_last, transact
+from core.sql import array_of, is_missing, required, run, run_all, run_last, transact
 
 pytestmark = pytest.mark.django_db
 
@@ -120,8 +120,11 @@ def test_the_last_statements_commit(connection_beside):
 def test_what_is_required_and_not_there_undoes_the_rest():
     insert = ("INSERT INTO accounts_tenant (slug, name, created_at) VALUES ('one', 'x', now())", ())
     rename = "UPDATE accounts_tenant SET name = 'y' WHERE slug = %s RETURNING id"
-    with pytest.raises(DataError):
+    with pytest.raises(DataError) as missing:
         transact(insert, required((rename, ["two"])))
+    with pytest.raises(DataError) as other:
+        transact(insert, required((rename, ["one"])), ("SELECT repeat('x', 10)::varchar(3)::int", ()))
+    assert (is_missing(missing.value), is_missing(other.value)) == (True, False)
     assert run("SELECT count(*) FROM accounts_tenant", ()) == [(0,)]
     transact(insert, required((rename, ["one"])))
     assert run("SELECT name FROM accounts_tenant", ()) == [("y",)]

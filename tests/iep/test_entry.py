@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from iep import maps
-from iep.maps import address_of
+from iep.maps import address_of, integrity_of
 from iep.previews import make_link
 from iep.services import close_stamp, promote_stamp
 from iep.services.change import load
@@ -55,7 +55,9 @@ def test_the_production_page_has_its_map_and_lets_in_its_own_scripts_only(plain)
     assert policy.count("'sha256-") == 2
     assert "unsafe" not in policy
     assert plain["Integrity-Policy"] == "blocked-destinations=(script)"
-    assert f'href="{address_of("shop", "src/app.css", digest_of(BASE["src/app.css"]))}"' in plain.content.decode()
+    style = digest_of(BASE["src/app.css"])
+    linked = f'href="{address_of("shop", "src/app.css", style)}" integrity="{integrity_of(style)}"'
+    assert linked in plain.content.decode()
     assert Client().get("/apps/shop/", headers={"If-None-Match": plain["ETag"]}).status_code == 304
     assert Client().get("/apps/shop/products/7").content == plain.content, "deep addresses give the same page"
 
@@ -205,9 +207,11 @@ def test_nothing_in_a_map_ends_the_script_early(save, browse, devops):
     save(
         "TKT-001", {"importmap.json": json.dumps({"imports": {"</script><script>alert(1)": "./src/main.js"}}).encode()}
     )
-    text = browse(devops).get("/apps/shop/?dev=TKT-001").content.decode()
-    assert "alert(1)" in text
-    assert "</script><script>alert" not in text
+    answer = browse(devops).get("/apps/shop/?dev=TKT-001")
+    text = answer.content.decode()
+    assert "</script><script>alert(1)" in map_in(answer)["imports"]
+    assert text.count("<script") == text.count("</script") == 2, "the map and the page's own"
+    assert "<" not in maps.script_of('{"imports": {"</script><script>alert(1)": null}}')
 
 
 def test_a_preview_map_is_for_the_visitor_alone(stamp, browse, devops, plain):

@@ -154,6 +154,12 @@ def test_answers_at_hand_stay_within_their_bytes(shop, monkeypatch):
     assert app._kept_bytes == len(made.document)
 
 
+def test_a_pointer_that_is_asked_for_a_ticket_is_not_production(shop):
+    """Neither before nor after production's is at hand: who may see the ticket is for Django to say."""
+    asked = "/iep/shop/map.json?dev=TKT-001"
+    assert [status for status, *_ in asks(asked, "/iep/shop/map.json", asked)] == [418, 200, 418]
+
+
 def test_the_pointer_follows_production(shop, release, monkeypatch):
     monkeypatch.setattr(routes, "FRESH", 0.0)
     monkeypatch.setattr(routes, "OLDEST", 0.0)

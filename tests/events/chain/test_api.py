@@ -6,10 +6,12 @@ import datetime as dt
 from urllib.parse import urlencode
 
 import pytest
+import time_machine
 
 from accounts.models import Tenant, User
 from core.clock import now
 from events.chain.following import follow_log
+from events.chain.freezes import declare_freeze, list_freezes
 from events.tracker.locks import acquire_lock
 from events.tracker.vocabulary import Environment, Status, Type
 from promotions.services import approve_request
@@ -159,6 +161,23 @@ def test_production_waits_for_the_approval(ask, make_request, cpi, target, other
 
 
 FREEZE = {"reason": "Year end closing", "environment": "prod"}
+
+
+def test_a_freeze_that_is_over_is_not_listed(cpi, tenant):
+    freeze = declare_freeze(tenant=tenant, reason="Quarter-end closing", ends_at=now() + dt.timedelta(hours=1), by=cpi)
+    assert list_freezes(cpi) == [freeze]
+    with time_machine.travel(now() + dt.timedelta(hours=2)):
+        assert list_freezes(cpi) == []
+        assert list_freezes(cpi, over=True) == [freeze]
+
+
+def test_what_prevents_is_told_before_what_waits(ask, make_request, target, tenant, devops):
+    make_request(target_name="payment-api", version="2.1.0")
+    content = {"service": "payment-api", "environment": "production", "who": "ops"}
+    acquire_lock(tenant=tenant, content=content, by=devops)
+    answer = clearance(ask, version="2.1.0")
+    assert answer["answer"] == "prevented"
+    assert [one["answer"] for one in answer["objections"]] == ["prevented", "awaiting"]
 
 
 def test_a_freeze_holds_up_until_it_is_lifted(ask, cpi, viewer):

@@ -71,7 +71,7 @@ def test_the_page_of_an_incident_ranks_what_changed_before(browse, devops, incid
 def test_of_equal_suspects_the_later_one_leads_and_plans_are_none(browse, devops, incident, record):
     for minute in (30, 28, 29):
         record(title=f"Deploy ledger {minute}", service="ledger", started_at=now() - dt.timedelta(minutes=minute))
-    record(title="Deploy tomorrow", status=Status.planned)
+    record(title="Deploy tomorrow", status=Status.planned, started_at=now() - dt.timedelta(minutes=5))
     follow_log()
     suspects = [suspect for suspect, _ in browse(devops).get(f"/chain/incident/{incident.pk}/").context["suspects"]]
     assert "Deploy tomorrow" not in {suspect.node.label for suspect in suspects}

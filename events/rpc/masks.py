@@ -22,7 +22,8 @@ def narrow_to_mask(codec: MessageCodec, plain: Plain) -> Plain:
     narrowed: Plain = {name: plain[name] for name in ("id", "slack_id")}
     for path in paths:
         outer, _, inner_name = path.partition(".")
-        if outer not in ("title", *_NESTED) or (inner_name and inner_name not in (whole[outer] or {})):
+        known = whole[outer] if outer in _NESTED else {}
+        if outer not in ("title", *_NESTED) or (inner_name and inner_name not in known):
             raise InvalidInput({"updateMask": [f"updateMask names {path!r}, which is no field of an event."]})
         if not inner_name:
             narrowed[outer] = whole[outer]

@@ -163,8 +163,8 @@ def test_an_update_replaces_unless_it_has_a_mask(rpc, token):
     assert event["title"] == "Again"
     assert "ticket" not in event["links"]
     assert "status" not in event["attributes"]
-    for path in ("metadata.id", "attributes.color"):
-        wrong = masked | {"updateMask": path}
+    for path in ("metadata.id", "attributes.color", "title.e"):
+        wrong = masked | {"title": "Deploy", "updateMask": path}
         status, words = code(lambda wrong=wrong: rpc.call(f"{EVENTS}/UpdateEvent", wrong, token))
         assert (status, path in words) == (grpc.StatusCode.INVALID_ARGUMENT, True)
 

@@ -50,7 +50,8 @@ class BrowserSessionAuthentication(SessionAuthentication):
 def note_use(token: ApiToken) -> None:
     """Remember when a token was last used, to the minute, so that reads do not become writes."""
     if token.last_used_at is None or now() - token.last_used_at > LAST_USED_EVERY:
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now())
+        token.last_used_at = now()
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=token.last_used_at)
 
 
 class HasScope(BasePermission):

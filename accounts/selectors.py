@@ -22,7 +22,7 @@ from accounts.roles import Capability, Role
 from core.clock import now
 from core.errors import NotFound
 from core.rows import build, columns, width
-from core.sql import run, run_all
+from core.sql import Statement, run, run_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,18 +215,27 @@ def home_tenant(user: User, among: Iterable[Tenant] | QuerySet[Tenant]) -> Tenan
     return Tenant.objects.filter(pk__in=ids, memberships__user=user).order_by("memberships__id").first()
 
 
-_OPEN = """
-FROM accounts_apitoken AS token JOIN accounts_user AS account ON account.id = token.user_id
+_OPEN = f"""
+FROM accounts_apitoken AS token JOIN accounts_user AS account ON account.id = token.user_id, LATERAL (
+    SELECT jsonb_agg(jsonb_build_array(one.codename, one.tenant) ORDER BY one.codename, one.tenant) AS grants
+    FROM ({_REACHES_OF.format(user="account.id")}) AS one(codename, tenant)
+) AS held
 WHERE token.digest = %(digest)s AND token.revoked_at IS NULL AND account.is_active
     AND (token.expires_at IS NULL OR token.expires_at > %(now)s::timestamptz)
-"""
-# With its rights in the same round trip, because nearly everything that is asked for needs them.
-_TOKEN_AND_REACHES = f"""
-SELECT {columns(ApiToken, "token")}, {columns(User, "account")}, (
-    SELECT jsonb_agg(jsonb_build_array(held.codename, held.tenant))
-    FROM ({_REACHES_OF.format(user="account.id")}) AS held(codename, tenant)
-) {_OPEN}
 """  # noqa: S608 (our own columns)
+_SAID = "md5(concat(token::text, account::text, held.grants::text))"
+# With its rights in the same round trip, because nearly everything that is asked for needs them.
+_TOKEN_AND_REACHES = f"SELECT {columns(ApiToken, 'token')}, {columns(User, 'account')}, held.grants, {_SAID} {_OPEN}"  # noqa: S608 (our own columns)
+_STILL_SAID = f"SELECT 1 {_OPEN} AND {_SAID} = %(said)s"  # noqa: S608 (our own columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A usable token, where its user holds the capabilities that were asked for, and a digest of all that was found."""
+
+    token: ApiToken
+    reaches: dict[Capability, Reach]
+    said: str
 
 
 def find_token(secret: str) -> ApiToken | None:
@@ -234,29 +243,34 @@ def find_token(secret: str) -> ApiToken | None:
     (found,) = _look_up([secret], _CAPABILITIES)
     if found is None:
         return None
-    token, granted = found
+    token, granted, _ = found
     if not token.user.is_superuser:
         token.user._grants = _as_grants(token.user, granted)  # type: ignore[attr-defined]
     return token
 
 
-Holder = tuple[ApiToken, dict[Capability, Reach]]
-
-
-def find_tokens_and_reaches(secrets: Sequence[str], *capabilities: Capability) -> list[Holder | None]:
-    """For each secret as find_token, and where its user holds each of the capabilities; one round trip for all."""
+def find_holders(secrets: Sequence[str], *capabilities: Capability) -> list[Holder | None]:
+    """For each secret its token, if find_token would find it, and what its user may; one round trip for all."""
     found = _look_up(secrets, [capability.value for capability in capabilities])
     return [_as_holder(*one, capabilities) if one else None for one in found]
 
 
-def _as_holder(token: ApiToken, granted: list[Any], capabilities: Sequence[Capability]) -> Holder:
-    if token.user.is_superuser:
-        return token, dict.fromkeys(capabilities, EVERYWHERE)
-    return token, _as_reaches(capabilities, granted)
+def still_holds(holder: Holder) -> Statement:
+    """A statement with a row as long as find_holders would say just what it said."""
+    codenames = [capability.value for capability in holder.reaches]
+    return _STILL_SAID, {
+        "digest": holder.token.digest, "now": now(), "codenames": codenames, "said": holder.said,
+    }  # fmt: skip
 
 
-def _look_up(secrets: Sequence[str], codenames: list[str]) -> list[tuple[ApiToken, list[Any]] | None]:
-    """For each secret the usable token, and where its user holds the capabilities."""
+def _as_holder(token: ApiToken, granted: list[Any], said: str, capabilities: Sequence[Capability]) -> Holder:
+    everywhere = token.user.is_superuser
+    reaches = dict.fromkeys(capabilities, EVERYWHERE) if everywhere else _as_reaches(capabilities, granted)
+    return Holder(token, reaches, said)
+
+
+def _look_up(secrets: Sequence[str], codenames: list[str]) -> list[tuple[ApiToken, list[Any], str] | None]:
+    """For each secret the usable token, where its user holds the capabilities, and a digest of both."""
     asked = [secret for secret in secrets if secret.startswith(ApiToken.PREFIX) and len(secret) <= 200]
     moment = now()
     answers = run_all(
@@ -269,9 +283,9 @@ def _look_up(secrets: Sequence[str], codenames: list[str]) -> list[tuple[ApiToke
     return [found.get(secret) for secret in secrets]
 
 
-def _as_found(row: Sequence[Any]) -> tuple[ApiToken, list[Any]]:
-    granted = row[-1] or []
-    return _as_token(row[:-1]), json.loads(granted) if isinstance(granted, str) else granted
+def _as_found(row: Sequence[Any]) -> tuple[ApiToken, list[Any], str]:
+    *token, grants, said = row
+    return _as_token(token), json.loads(grants) if isinstance(grants, str) else grants or [], said
 
 
 def _as_token(row: Sequence[Any]) -> ApiToken:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.abc import Params, PQGen, Query
 from psycopg.adapt import Transformer
+from psycopg.pq import TransactionStatus
 
 
 class Queued(psycopg.Cursor[Any]):
@@ -29,13 +30,25 @@ def at_once(connection: psycopg.Connection[Any]) -> Iterator[type[Queued]]:
     By itself psycopg sends each statement when it is executed, and lets other threads run meanwhile: also between the
     statement that takes a lock and those that the lock is held for.
     """
-    with connection.pipeline() as pipeline:
-        try:
-            yield Queued
-        except BaseException:
-            pipeline.command_queue.clear()
-            pipeline.result_queue.clear()
-            connection._prepared.clear()  # it counts on what was not sent
-            raise
-        while pipeline.command_queue:
-            pipeline.command_queue.popleft()()
+    try:
+        with connection.pipeline() as pipeline:
+            try:
+                yield Queued
+            except BaseException:
+                pipeline.command_queue.clear()
+                pipeline.result_queue.clear()
+                raise
+            while pipeline.command_queue:
+                pipeline.command_queue.popleft()()
+    except BaseException:
+        _forget_prepared(connection)
+        raise
+
+
+def _forget_prepared(connection: psycopg.Connection[Any]) -> None:
+    """psycopg counts on what was to be prepared behind a statement that failed, or was not sent at all."""
+    is_dirty = connection._prepared.clear()
+    if (
+        is_dirty and connection.info.transaction_status == TransactionStatus.IDLE
+    ):  # within a transaction its end does so
+        connection.wait(connection._prepared.maintain_gen(connection))

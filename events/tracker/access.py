@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.authentication import note_use, require_scope
 from accounts.models import ApiToken, Tenant, User
 from accounts.roles import Capability
-from accounts.selectors import Holder, find_tokens_and_reaches, home_tenant
+from accounts.selectors import Holder, find_holders, home_tenant
 from core.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from core.sql import run
 from events.models import StatusNumbers
@@ -118,35 +118,26 @@ def identify(header: Header) -> Caller:
 
     NotLoggedIn for a key that is unknown, expired or revoked: never a stranger's rights instead.
     """
-    secret = _secret(header)
+    secret = secret_in(header)
     if secret is None:
         return Caller(tenant=header("x-tenant") or "")
-    (found,) = find_tokens_and_reaches([secret], *CAPABILITIES)
-    if found is None:
+    (holder,) = find_holders([secret], *CAPABILITIES)
+    if holder is None:
         raise NotLoggedIn("This token is unknown, expired or revoked. Issue a new one on your profile.")
-    return _holder(found, header)
+    return caller_with(holder, header)
 
 
-def identify_holders(headers: Sequence[Header]) -> list[Caller | None]:
-    """As identify for several requests at once; None for a stranger and for whoever would be refused."""
-    secrets = [_secret(header) or "" for header in headers]
-    distinct = list(dict.fromkeys(secrets))
-    found = dict(zip(distinct, find_tokens_and_reaches(distinct, *CAPABILITIES), strict=True))
-    return [
-        _holder(holder, header) if (holder := found[secret]) else None
-        for secret, header in zip(secrets, headers, strict=True)
-    ]
-
-
-def _holder(found: Holder, header: Header) -> Caller:
-    token, reaches = found
-    remember_reaches(token.user, reaches)
+def caller_with(holder: Holder, header: Header) -> Caller:
+    """Whoever holds the token, with what else the headers say."""
+    token = holder.token
+    remember_reaches(token.user, holder.reaches)
     note_use(token)
     token.user.acting_token = token
     return Caller(token.user, token, header("x-tenant") or "")
 
 
-def _secret(header: Header) -> str | None:
+def secret_in(header: Header) -> str | None:
+    """The token that is sent, as it is; None where there is none."""
     if (authorization := header("authorization")) is not None:
         scheme, _, secret = authorization.strip().partition(" ")
         return secret.strip() if scheme.lower() == "bearer" else ""

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import DataError, InterfaceError, OperationalError, close_old_connections, connection
 
+from accounts.selectors import Holder
 from core.context import acting_through
+from core.sql import Statement, is_missing
 from events.models import DomainEvent, Event
-from events.tracker.access import WRITE, Caller, Header, identify_holders
+from events.tracker.access import WRITE, Caller, Header, caller_with, secret_in
+from events.tracker.holders import KnownHolders
 from events.tracker.records import concerns_others, fact_of_recording, new_event, write_events
 from events.tracker.wire.codec import Plain
 from events.tracker.wire.messages import content_of
@@ -47,6 +50,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.waiting: queue.SimpleQueue[Sending | None] = queue.SimpleQueue()
+        self._known = KnownHolders()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -69,7 +73,7 @@ class Recorder:
     def _run(self) -> None:
         while group := self._next_group():
             try:
-                record_together(group)
+                record_together(group, self._known)
             except Exception as error:  # nobody is left waiting, and the operation itself meets it too
                 log.warning("recorder.failed", error=str(error))
             close_old_connections()  # one that has failed
@@ -89,20 +93,35 @@ class Recorder:
         return group
 
 
-def record_together(group: Sequence[Sending]) -> None:
+def record_together(group: Sequence[Sending], known: KnownHolders) -> None:
     """Record what is plain of the group, and set its outcome."""
-    callers = identify_holders([sending.header for sending in group])
-    prepared = [
-        (sending, *found)
-        for sending, caller in zip(group, callers, strict=True)
-        if caller and (found := _prepare(sending, caller))
-    ]
-    if prepared:
-        _write(prepared)
-
-
-def _prepare(sending: Sending, caller: Caller) -> tuple[Event, DomainEvent] | None:
+    secrets = [secret_in(sending.header) or "" for sending in group]
     try:
+        _record(group, secrets, known)
+    except DataError as error:
+        if not is_missing(error):
+            raise
+        known.forget(*secrets)  # a token was revoked, a right given or taken
+        _record(group, secrets, known)
+
+
+def _record(group: Sequence[Sending], secrets: Sequence[str], known: KnownHolders) -> None:
+    holders, confirmations = known.find(secrets)
+    prepared = []
+    for sending, secret in zip(group, secrets, strict=True):
+        if holder := holders.get(secret):
+            found = _prepare(sending, holder)
+            if found:
+                prepared.append((sending, *found))
+            else:  # perhaps it may by now
+                known.forget(secret)
+    if prepared:
+        _write(prepared, confirmations)
+
+
+def _prepare(sending: Sending, holder: Holder) -> tuple[Event, DomainEvent] | None:
+    try:
+        caller = caller_with(holder, sending.header)
         caller.require(WRITE)
         plain = sending.read(caller)
         tenant = caller.writable(plain.get("tenant", ""))
@@ -115,10 +134,10 @@ def _prepare(sending: Sending, caller: Caller) -> tuple[Event, DomainEvent] | No
         return None
 
 
-def _write(prepared: Sequence[tuple[Sending, Event, DomainEvent]]) -> None:
+def _write(prepared: Sequence[tuple[Sending, Event, DomainEvent]], confirmations: Sequence[Statement]) -> None:
     sendings, events, facts = zip(*prepared, strict=True)
     try:
-        write_events(events, facts)
+        write_events(events, facts, after=confirmations)
     except (OperationalError, InterfaceError) as error:  # it may have been written: to send it again could double it
         for sending in sendings:
             sending.error = error

@@ -13,6 +13,7 @@ from accounts.roles import Capability
 from core.clock import now
 from core.errors import Conflict, InvalidInput, NotFound, StaleState
 from core.rows import insert_rows, insertion_of, insertion_of_many, new_row
+from core.sql import Statement
 from events.models import DomainEvent, Event, EventChange
 from events.services import transact_with
 from events.tracker import changes, locks
@@ -69,9 +70,13 @@ def fact_of_recording(event: Event, by: Actor) -> DomainEvent:
     return fact_of(event.tenant_id, by, about_event("event.recorded", event))
 
 
-def write_events(events: Sequence[Event], facts: Sequence[DomainEvent]) -> None:
-    """Write new events that concern no others, and what the log is told, in a transaction of their own."""
-    transact_with(facts, after=[insertion_of(events) if len(events) == 1 else insertion_of_many(events)])
+def write_events(events: Sequence[Event], facts: Sequence[DomainEvent], after: Sequence[Statement] = ()) -> None:
+    """Write new events that concern no others, and what the log is told, in a transaction of their own.
+
+    The statements that they come `after` are a part of it.
+    """
+    insertion = insertion_of(events) if len(events) == 1 else insertion_of_many(events)
+    transact_with(facts, after=[*after, insertion])
 
 
 def concerns_others(event: Event) -> bool:

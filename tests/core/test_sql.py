@@ -117,6 +117,20 @@ def test_the_last_statements_commit(connection_beside):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_stood_behind_a_statement_that_failed_works_the_next_time():
+    count, fail = ("SELECT count(*) FROM accounts_tenant", ()), ("SELECT 1 / %s::int", [0])
+    for times in range(12):  # one of them is when it would be prepared
+        for _ in range(times):
+            run_all(count, count)
+        with pytest.raises(DataError):
+            transact(fail, count)
+        assert run_all(count, count) == [[(0,)], [(0,)]]
+        with pytest.raises(DataError), transaction.atomic():
+            run_all(fail, count)
+        assert run(*count) == [(0,)]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_is_required_and_not_there_undoes_the_rest():
     insert = ("INSERT INTO accounts_tenant (slug, name, created_at) VALUES ('one', 'x', now())", ())
     rename = "UPDATE accounts_tenant SET name = 'y' WHERE slug = %s RETURNING id"

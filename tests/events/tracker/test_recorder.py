@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import DataError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from accounts.models import ApiToken, User
-from accounts.services import issue_token
+from accounts.authentication import note_use
+from accounts.models import ApiToken, Membership, User
+from accounts.roles import Role
+from accounts.services import grant_role, issue_token, revoke_token, withdraw_role
+from core.clock import now
 from core.sql import run
 from events.models import DomainEvent, Event
 from events.services import _LOG_LOCK as LOG_LOCK
+from events.tracker.holders import KnownHolders
 from events.tracker.recorder import MOST, Recorder, Sending
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,3 +173,57 @@ def test_more_than_one_group_takes_are_all_dealt_with_also_when_it_ends(recorder
     assert all(isinstance(one.outcome(), Event) for one in sent)
     assert Event.objects.count() == MOST + 15
     assert isinstance(Sent(recorder, secret, "Anew").outcome(), Event)
+
+
+def _revoke(token: ApiToken) -> None:
+    revoke_token(token=token)
+
+
+def _narrow(token: ApiToken) -> None:
+    ApiToken.objects.filter(pk=token.pk).update(scopes=["events:read"])
+
+
+def _expire(token: ApiToken) -> None:
+    ApiToken.objects.filter(pk=token.pk).update(expires_at=now())
+
+
+def _lock_out(token: ApiToken) -> None:
+    User.objects.filter(pk=token.user_id).update(is_active=False)
+
+
+def _take_the_role(token: ApiToken) -> None:
+    membership = Membership.objects.get(user=token.user)
+    withdraw_role(user=token.user, tenant=membership.tenant, role=Role(membership.role))
+
+
+@pytest.mark.parametrize("change", [_revoke, _narrow, _expire, _lock_out, _take_the_role])
+def test_what_a_token_lost_since_its_last_event_counts_at_once_and_costs_nobody_else_theirs(
+    change, recorder, devops, other_devops
+):
+    secret, other = token_of(devops), token_of(other_devops)
+    assert [isinstance(Sent(recorder, one).outcome(), Event) for one in (secret, other)] == [True, True]
+    change(ApiToken.objects.get(digest=ApiToken.digest_of(secret)))
+    sent = while_the_log_is_held(recorder, *[lambda s=s: Sent(recorder, s) for s in (other, other, secret, other)])
+    assert [isinstance(one.outcome(), Event) for one in sent] == [True, True, False, True]
+    assert Event.objects.count() == DomainEvent.objects.filter(type="event.recorded").count() == 5
+
+
+def test_what_a_token_was_given_since_its_last_event_counts_too(recorder, viewer, tenant):
+    secret = token_of(viewer)
+    assert Sent(recorder, secret).outcome() is None
+    grant_role(user=viewer, tenant=tenant, role=Role.DEVOPS)
+    assert isinstance(Sent(recorder, secret).outcome(), Event)
+
+
+def test_who_is_known_is_not_looked_up_again_and_use_of_the_token_is_noted(devops):
+    secret, known = token_of(devops), KnownHolders()
+    first, confirmations = known.find([secret, secret, "sp_unknown"])
+    assert (list(first), confirmations) == ([secret], [])
+    with CaptureQueriesContext(connection) as asked:
+        again, confirmations = known.find([secret])
+    assert (again, len(confirmations), len(asked)) == (first, 1, 0)
+    assert run(*confirmations[0])
+    note_use(first[secret].token)
+    with pytest.raises(DataError):
+        run(*confirmations[0])
+    assert ApiToken.objects.get(user=devops).last_used_at is not None

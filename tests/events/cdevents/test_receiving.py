@@ -10,8 +10,11 @@ import pytest
 from accounts.models import Tenant
 from core.errors import NotAllowed
 from events.cdevents.cloudevents import MAX_BATCH, Item
+from events.cdevents.codec import InvalidEvent
+from events.cdevents.letters import bury
 from events.cdevents.receiving import Incoming, receive
 from events.models import DeadLetter, DomainEvent, ReceivedEvent, ReceivedLink
+from events.models.received import Mode
 from tests.api import assert_problem
 from tests.events.cdevents.conftest import ADDRESS, BARE, BATCH, STRUCTURED, a_change
 from tests.events.cdevents.test_codec import VERSIONS, conformance
@@ -217,6 +220,14 @@ def test_hostile_input_is_refused_with_a_reason_and_kept(sender, name):
     assert DeadLetter.objects.get().times == 2, "the same one again only counts"
     assert not ReceivedEvent.objects.exists()
     assert sender.send(a_change(99)).status_code == 201, "and the next is fine"
+
+
+def test_a_letter_that_comes_again_says_the_latest_reason(tenant):
+    item = Item(Mode.BARE, "{}")
+    for reason, field in (("It was too long.", "a"), ("It has no type.", "type")):
+        letter = bury(item, InvalidEvent(reason, field=field), tenant=tenant, by=None)
+    letter.refresh_from_db()
+    assert (letter.reason, letter.field, letter.times) == ("It has no type.", "type", 2)
 
 
 def test_binary_headers_are_read_as_the_binding_says(sender):

@@ -263,6 +263,7 @@ def test_a_lost_doorbell_is_made_up_for(from_github):
     assert tasks.process_delivery(InboundDelivery.objects.get().pk) == "2 accepted."
     InboundDelivery.objects.update(state="queued", next_at=now() + dt.timedelta(minutes=1))
     assert due_deliveries() == []
+    assert tasks.process_delivery(InboundDelivery.objects.get().pk) == "", "also not for who asks for it"
 
 
 def test_the_dry_run_stores_nothing(from_github, devops, make_ticket):  # noqa: F811

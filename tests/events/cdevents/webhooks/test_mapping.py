@@ -131,6 +131,22 @@ def test_a_commit_is_the_same_event_whichever_delivery_tells_of_it():
     assert one["context"]["id"] != two["context"]["id"]
 
 
+def test_a_commit_of_a_push_follows_the_one_before_it():
+    pushed = [{"id": letter * 40, "message": "x"} for letter in "abc"]
+    commits = [
+        [one["id"][0] for one in each.heard.extras["commits"]]
+        for each in mapped("github", github("push", commits=pushed))
+    ]
+    assert commits == [["a"], ["a", "b"], ["b", "c"]]
+
+
+def test_a_workflow_that_runs_again_is_another_run():
+    runs = [GITHUB["workflow_run"]["workflow_run"] | {"run_attempt": attempt} for attempt in (1, 2, 3)]
+    told = [mapped("github", github("workflow_run", workflow_run=run))[0].body for run in runs]
+    first, second, third = (body["subject"]["id"] for body in told)
+    assert (second, third) == (f"{first}/2", f"{first}/3")
+
+
 def test_a_deployment_names_the_commit_as_its_artifact():
     (event,) = mapped("github", github("deployment_status"))
     assert event.body["subject"]["content"] == {

@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from core.clock import now
+from core.errors import NotFound
 from events.chain.following import follow_log, start_over
 from events.chain.kinds import NodeKind, State
 from events.models import ChainEdge, ChainNode, ChainStatement, DomainEvent, LogFollower
@@ -93,6 +94,8 @@ def test_a_deleted_event_is_on_no_chain(record, devops, chain):
     assert len(chain(NodeKind.TICKET, "PAY-1").nodes) == 3
     delete_event(event=event, by=devops)
     assert names(chain(NodeKind.TICKET, "PAY-1")) == ["PAY-1"]
+    with pytest.raises(NotFound):
+        chain(NodeKind.DEPLOYMENT, str(event.pk))
 
 
 def test_a_link_taken_away_is_on_the_chain_no_more(ticket, devops, chain):

@@ -83,3 +83,26 @@ def test_a_webhook_and_a_tracker_event_about_one_commit_count_once(devops, cpi, 
     assert (measures.deployments, measures.repeats) == (1, 1)
     answer = call_as(cpi).get("/v1/measures").json()
     assert (answer["deployments"], answer["repeats"]) == (1, 1)
+
+
+def test_a_change_that_is_deployed_again_has_led_once(devops, cpi, tenant):
+    sender = Sender(call_as(devops))
+    moments = [(now() - dt.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ") for hours in (9, 6, 3)]
+    merged = {
+        "context": {"specversion": "0.5.1", "source": "/ci", "timestamp": moments[0], "id": "m",
+                    "type": "dev.cdevents.change.merged.0.3.0"},
+        "subject": {"id": "7", "source": "https://github.com/acme/shop", "content": {}},
+        "customData": {"stagepass": {"url": "https://github.com/acme/shop/pull/7", "mergeCommit": SHA}},
+    }  # fmt: skip
+    assert sender.send(merged).status_code == 201
+    for number, moment in enumerate(moments[1:]):
+        deployed = {
+            "context": merged["context"]
+            | {"id": f"d{number}", "timestamp": moment, "type": "dev.cdevents.service.deployed.0.3.0"},
+            "subject": {"id": "shop", "content": {
+                "environment": {"id": "prod"}, "artifactId": f"pkg:github/acme/shop@{SHA}"}},
+        }  # fmt: skip
+        assert sender.send(deployed).status_code == 201
+    follow_log()
+    runs = finished_runs(cpi, Scope(now() - dt.timedelta(days=1), now()))
+    assert [len(run.begun) for run in runs] == [1, 0]

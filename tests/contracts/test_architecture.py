@@ -139,6 +139,7 @@ CORE_MODULES = {
     "metrics",
     "middleware",
     "paging",
+    "pipeline",
     "plugins",
     "problems",
     "rest",

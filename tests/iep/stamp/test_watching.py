@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import signal
 
 import pytest
 
 from stamp.client import Service
+from stamp.commands.update import ended_by_ctrl_c
 from stamp.out import Out
 from stamp.stamping import Stamper
 from stamp.tree import Tree
@@ -108,3 +111,14 @@ def test_a_file_that_is_refused_is_not_sent_again_until_it_is_saved(watch, fake,
     (folder / "src" / "main.js").write_text("two\n")
     watch.note({"src/main.js"})
     assert watch.pending == {"src/main.js"}
+
+
+def test_ctrl_c_ends_the_watch_also_where_its_exception_is_ignored(watch):
+    ended = []
+    with pytest.raises(KeyboardInterrupt), ended_by_ctrl_c(watch.stop):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        watch.run()
+        ended.append(True)
+    assert ended == [True]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +35,29 @@ def run(session: Session, paths: tuple[str, ...], *, once: bool) -> None:
     if once:
         session.out.result({"stamp": stamp}, told(session, stamp))
         return
-    session.out.event("begun", {"stamp": stamp}, told(session, stamp))
-    session.out.talk(f"Watching {', '.join(session.settings.folder)}. Ctrl-C ends it; the ticket keeps what it has.")
-    watch.run()
+    with ended_by_ctrl_c(watch.stop):
+        session.out.event("begun", {"stamp": stamp}, told(session, stamp))
+        session.out.talk(
+            f"Watching {', '.join(session.settings.folder)}. Ctrl-C ends it; the ticket keeps what it has."
+        )
+        watch.run()
+
+
+@contextmanager
+def ended_by_ctrl_c(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C also sets `stop`: its exception alone is lost where Python ignores exceptions, as in an import's callbacks."""
+
+    def interrupt(*_: object) -> None:
+        stop.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if stop.is_set():
+        raise KeyboardInterrupt
 
 
 def make_stamper(session: Session) -> Stamper:
